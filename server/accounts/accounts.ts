@@ -1,0 +1,166 @@
+// Accounts: the persons of a realm. Everything that reads or changes one goes through here.
+
+import type { Audit } from '../audit/audit.ts';
+import { type Database, isUniqueViolation, type Queryable } from '../db/database.ts';
+import type { AccountId, Host, RealmId } from '../lib/ids.ts';
+import { createToken, hashToken, isSameHash } from '../lib/token.ts';
+import type { Realm } from '../realms/realms.ts';
+import type { LiveSession, Presented, Sessions } from '../sessions/sessions.ts';
+import { parseEmail } from './email.ts';
+import { checkNewPassword, type PasswordFault, type Passwords } from './password.ts';
+import * as store from './store.ts';
+import { parseUsername } from './username.ts';
+
+export { createPasswords, LONGEST_PASSWORD, type Passwords } from './password.ts';
+export { parseEmail } from './email.ts';
+
+export type Account = {
+  id: AccountId;
+  realmId: RealmId;
+  /** Identifier in tokens: opaque, never used again for somebody else (OpenID Connect Core §8). */
+  sub: string;
+  email: string | null;
+  username: string | null;
+  name: string | null;
+  firstName: string | null;
+  lastName: string | null;
+  slug: string | null;
+  avatarUrl: string | null;
+  avatarS3Key: string | null;
+  communicationEmail: string | null;
+  phoneNumber: string | null;
+  loginPhoneNumber: string | null;
+  metadata: Record<string, unknown> | null;
+  verificationStatus: 'email' | 'phone' | null;
+  isTfaEnabled: boolean;
+  createdAt: Date;
+  updatedAt: Date;
+};
+
+/** A reader who is signed in on the host that was asked. */
+export type SignedIn = { session: LiveSession; account: Account };
+
+export type RegisterFault = { field: 'email' | 'username' | 'password'; fault: 'missing' | 'invalid' | 'taken' | PasswordFault };
+export type Registered = { ok: true; account: Account } | { ok: false; faults: RegisterFault[] };
+export type ProfileChange = Partial<Pick<Account, 'name' | 'firstName' | 'lastName' | 'avatarUrl' | 'phoneNumber' | 'metadata'>> & { email?: string };
+export type ProfileChanged = { ok: true; account: Account } | { ok: false; reason: 'invalid-email' | 'email-taken' };
+
+export type Accounts = ReturnType<typeof createAccounts>;
+
+/** The accounts of this server. */
+export function createAccounts(options: { db: Database; audit: Audit; sessions: Sessions; passwords: Passwords }) {
+  const { db, audit, sessions, passwords } = options;
+
+  /** Who holds a credential on a host: one round trip. Null for anything but a live session of an enabled account. */
+  async function findSignedIn(presented: Presented, host: Host): Promise<SignedIn | null> {
+    switch (presented.kind) {
+      case 'none':
+      case 'broken':
+        return null;
+      case 'header':
+        return store.findSignedIn(db, hashToken(presented.token), host);
+      case 'cookie': {
+        const found = await store.findSignedIn(db, hashToken(presented.token), host);
+        return found && isSameHash(found.session.companionHash, hashToken(presented.companion)) ? found : null;
+      }
+      case 'both': {
+        // Two identities in one request are nobody's: no silent precedence.
+        const [byCookie, byHeader] = await Promise.all([
+          findSignedIn({ kind: 'cookie', ...presented.cookie }, host),
+          findSignedIn({ kind: 'header', token: presented.header }, host),
+        ]);
+        return byCookie && byHeader && byCookie.account.id === byHeader.account.id ? byCookie : null;
+      }
+      default:
+        return presented satisfies never;
+    }
+  }
+
+  /** The account that an identifier (e-mail or user name) names, with its password hash; null when none does. */
+  async function findForSignIn(realmId: RealmId, identifier: string): Promise<store.SignInRecord | null> {
+    const canonical = canonicalIdentifier(identifier);
+    return canonical === null ? null : store.findForSignIn(db, realmId, canonical);
+  }
+
+  /**
+   * Makes an account with a password. All faults of the input are returned at once; `taken` only when nothing else is wrong.
+   * @param from address of the person, null for an operator
+   */
+  async function register(
+    realm: Realm,
+    input: { email: string; password: string; username?: string | null; name?: string | null },
+    from: { address: string | null; signal?: AbortSignal },
+  ): Promise<Registered> {
+    const faults: RegisterFault[] = [];
+    const email = parseEmail(input.email);
+    if (!email) faults.push({ field: 'email', fault: input.email.trim() === '' ? 'missing' : 'invalid' });
+    const username = input.username ? parseUsername(input.username) : null;
+    const isForeignAddress = username?.canonical.includes('@') && username.canonical !== email?.canonical;
+    if (input.username && (!username || isForeignAddress)) faults.push({ field: 'username', fault: 'invalid' });
+    const passwordFault = checkNewPassword(input.password, realm.settings.password_min_length);
+    if (passwordFault) faults.push({ field: 'password', fault: passwordFault });
+    if (faults.length > 0 || !email) return { ok: false, faults };
+
+    const passwordHash = await passwords.hash(input.password, from.signal);
+    try {
+      return await db.transaction(async (q) => {
+        const draft = { realmId: realm.id, sub: createToken(), email, username, name: input.name?.trim() || null, passwordHash };
+        const account = await store.insertAccount(q, draft);
+        await audit.record(q, { type: 'account.created', realmId: realm.id, accountId: account.id, address: from.address });
+        return { ok: true, account };
+      });
+    } catch (error) {
+      if (isUniqueViolation(error, 'accounts_email')) return { ok: false, faults: [{ field: 'email', fault: 'taken' }] };
+      if (isUniqueViolation(error, 'accounts_username')) return { ok: false, faults: [{ field: 'username', fault: 'taken' }] };
+      throw error;
+    }
+  }
+
+  /** Replaces a hash that was made with weaker parameters, unless the password changed meanwhile. */
+  async function rehash(account: store.SignInRecord, password: string, signal?: AbortSignal): Promise<void> {
+    const passwordHash = await passwords.hash(password, signal);
+    await store.replacePasswordHash(db, account.id, { from: account.passwordHash ?? '', to: passwordHash });
+  }
+
+  /** Changes the given fields of a profile and nothing else. A changed e-mail address counts as unverified. */
+  async function updateProfile(signedIn: SignedIn, change: ProfileChange, address: string | null): Promise<ProfileChanged> {
+    const { email: typed, ...fields } = change;
+    const email = typed === undefined ? undefined : parseEmail(typed);
+    if (email === null) return { ok: false, reason: 'invalid-email' };
+    try {
+      const account = await db.transaction(async (q) => {
+        const updated = await store.updateProfile(q, signedIn.account.id, fields, email);
+        const names = Object.keys(change);
+        await audit.record(q, { type: 'account.updated', realmId: updated.realmId, accountId: updated.id, sessionId: signedIn.session.id, address, detail: { fields: names } });
+        return updated;
+      });
+      return { ok: true, account };
+    } catch (error) {
+      if (isUniqueViolation(error)) return { ok: false, reason: 'email-taken' };
+      throw error;
+    }
+  }
+
+  /** Erases an account: its personal data is gone, every session ends, its `sub` is never used again. */
+  async function erase(signedIn: SignedIn, address: string | null): Promise<void> {
+    const { id: accountId, realmId } = signedIn.account;
+    await db.transaction(async (q) => {
+      await sessions.revokeAllOf(q, { realmId, accountId }, { reason: 'account-deleted', address });
+      await store.deleteAccount(q, accountId);
+      await audit.record(q, { type: 'account.deleted', realmId, accountId, address });
+    });
+  }
+
+  /** An account by its address, for an operator's command. */
+  const findByEmail = (q: Queryable, realmId: RealmId, email: string): Promise<Account | null> => {
+    const parsed = parseEmail(email);
+    return parsed ? store.findByEmail(q, realmId, parsed.canonical) : Promise.resolve(null);
+  };
+
+  return { findSignedIn, findForSignIn, register, rehash, updateProfile, erase, findByEmail };
+}
+
+/** The form under which an identifier is looked up and its tries are counted; null when it can be nobody's. */
+export function canonicalIdentifier(identifier: string): string | null {
+  return parseEmail(identifier)?.canonical ?? parseUsername(identifier)?.canonical ?? null;
+}

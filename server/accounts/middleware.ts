@@ -1,0 +1,49 @@
+// Who is signed in: the question of every route that needs a reader.
+
+import { AppError } from '../http/errors.ts';
+import type { Context } from '../http/route.ts';
+import { siteOf } from '../realms/middleware.ts';
+import { settingSeconds } from '../realms/realms.ts';
+import { clearCredential, hasCredentialCookie, readCredential } from '../sessions/middleware.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Accounts, SignedIn } from './accounts.ts';
+
+export type Reader = ReturnType<typeof createReader>;
+
+/** Finds the reader behind a request. */
+export function createReader(options: { accounts: Accounts; sessions: Sessions }) {
+  /**
+   * The reader who is signed in on this host, or null. A dead or contradictory cookie is cleared in the same answer.
+   * Asked at most once per request.
+   */
+  async function find(ctx: Context): Promise<SignedIn | null> {
+    if (ctx.state['signedIn'] !== undefined) return ctx.state['signedIn'] as SignedIn | null;
+    const { domain } = siteOf(ctx);
+    const presented = readCredential(ctx);
+    const signedIn = await options.accounts.findSignedIn(presented, domain.host);
+    if (!signedIn && presented.kind !== 'none' && hasCredentialCookie(ctx)) clearCredential(ctx, domain.host);
+    if (signedIn?.session.isSeenStale) await options.sessions.touch(signedIn.session, domain.host);
+    ctx.state['signedIn'] = signedIn;
+    return signedIn;
+  }
+
+  /** The reader, or a refusal with 401. */
+  async function require(ctx: Context): Promise<SignedIn> {
+    const signedIn = await find(ctx);
+    if (!signedIn) throw new AppError('unauthenticated');
+    return signedIn;
+  }
+
+  /** The reader, if the last sign-in with a credential is recent enough for a dangerous act; else 403. */
+  async function requireRecent(ctx: Context): Promise<SignedIn> {
+    const signedIn = await require(ctx);
+    const window = settingSeconds(siteOf(ctx).realm.settings.reauth_window);
+    if (signedIn.session.ageSeconds > window) throw new AppError('reauth_required');
+    return signedIn;
+  }
+
+  /** Whether a request carries a credential of any kind, live or not, that contradicts itself. */
+  const isContradictory = (ctx: Context): boolean => readCredential(ctx).kind === 'both' && ctx.state['signedIn'] === null;
+
+  return { find, require, requireRecent, isContradictory };
+}

@@ -1,0 +1,132 @@
+// Table accounts, and the hot statement of `GET /users/me`: token hash → session and account in one round trip.
+
+import type { Queryable, Row } from '../db/database.ts';
+import { readStatement } from '../db/statement.ts';
+import { type AccountId, asAccountId, asRealmId, type CanonicalEmail, type Host, type RealmId, type TokenHash } from '../lib/ids.ts';
+import { LIVE_SESSION_SQL, toLiveSession } from '../sessions/sessions.ts';
+import type { Account, ProfileChange, SignedIn } from './accounts.ts';
+
+export type SignInRecord = { id: AccountId; passwordHash: string | null; isDisabled: boolean };
+
+const COLUMN_NAMES = [
+  'id', 'realm_id', 'sub', 'email', 'username', 'name', 'first_name', 'last_name', 'slug', 'avatar_url', 'avatar_s3_key',
+  'communication_email', 'phone_number', 'login_phone_number', 'metadata', 'verification_status', 'is_tfa_enabled',
+  'created_at', 'updated_at',
+] as const;
+
+const FIND_SIGNED_IN = readStatement(
+  'accounts.find_signed_in',
+  `select ${COLUMN_NAMES.map((name) => `a.${name}`).join(', ')}, ${LIVE_SESSION_SQL.columns}
+     from ${LIVE_SESSION_SQL.from} join accounts a on a.id = s.account_id
+    where ${LIVE_SESSION_SQL.where} and a.disabled_at is null`,
+);
+const FIND_FOR_SIGN_IN = readStatement(
+  'accounts.find_for_sign_in',
+  `(select id, password_hash, disabled_at is not null as is_disabled, 1 as rank from accounts where realm_id = $1 and email_canonical = $2)
+   union all
+   (select id, password_hash, disabled_at is not null, 2 from accounts where realm_id = $1 and username_canonical = $2)
+   order by rank limit 1`,
+);
+
+export async function findSignedIn(q: Queryable, tokenHash: TokenHash, host: Host): Promise<SignedIn | null> {
+  const [row] = await q.run(FIND_SIGNED_IN, [tokenHash, host]);
+  return row ? { session: toLiveSession(row), account: toAccount(row) } : null;
+}
+
+export async function findForSignIn(q: Queryable, realmId: RealmId, canonical: string): Promise<SignInRecord | null> {
+  const [row] = await q.run(FIND_FOR_SIGN_IN, [realmId, canonical]);
+  if (!row) return null;
+  return { id: asAccountId(String(row['id'])), passwordHash: row['password_hash'] as string | null, isDisabled: row['is_disabled'] as boolean };
+}
+
+export async function insertAccount(
+  q: Queryable,
+  draft: {
+    realmId: RealmId;
+    sub: string;
+    email: { address: string; canonical: CanonicalEmail };
+    username: { username: string; canonical: string } | null;
+    name: string | null;
+    passwordHash: string;
+  },
+): Promise<Account> {
+  const [row] = await q
+    .builder('accounts')
+    .insert({
+      realm_id: draft.realmId,
+      sub: draft.sub,
+      email: draft.email.address,
+      email_canonical: draft.email.canonical,
+      username: draft.username?.username ?? null,
+      username_canonical: draft.username?.canonical ?? null,
+      name: draft.name,
+      password_hash: draft.passwordHash,
+    })
+    .returning(COLUMN_NAMES);
+  return toAccount(row);
+}
+
+export async function replacePasswordHash(q: Queryable, id: AccountId, hash: { from: string; to: string }): Promise<void> {
+  await q.builder('accounts').where({ id, password_hash: hash.from }).update({ password_hash: hash.to });
+}
+
+const PROFILE_COLUMNS = {
+  name: 'name',
+  firstName: 'first_name',
+  lastName: 'last_name',
+  avatarUrl: 'avatar_url',
+  phoneNumber: 'phone_number',
+  metadata: 'metadata',
+} as const satisfies Record<Exclude<keyof ProfileChange, 'email'>, string>;
+
+export async function updateProfile(
+  q: Queryable,
+  id: AccountId,
+  fields: Omit<ProfileChange, 'email'>,
+  email: { address: string; canonical: CanonicalEmail } | undefined,
+): Promise<Account> {
+  const changes: Row = { updated_at: q.builder.raw('causeway_now()') };
+  for (const [field, column] of Object.entries(PROFILE_COLUMNS)) {
+    const value = fields[field as keyof typeof PROFILE_COLUMNS];
+    if (value !== undefined) changes[column] = column === 'metadata' && value !== null ? JSON.stringify(value) : value;
+  }
+  if (email) {
+    const isNew = q.builder.raw('case when email_canonical = ? then verification_status end', [email.canonical]);
+    Object.assign(changes, { email: email.address, email_canonical: email.canonical, verification_status: isNew });
+  }
+  const [row] = await q.builder('accounts').where({ id }).update(changes).returning(COLUMN_NAMES);
+  return toAccount(row);
+}
+
+export async function deleteAccount(q: Queryable, id: AccountId): Promise<void> {
+  await q.builder('accounts').where({ id }).delete();
+}
+
+export async function findByEmail(q: Queryable, realmId: RealmId, canonical: CanonicalEmail): Promise<Account | null> {
+  const row = await q.builder('accounts').first(COLUMN_NAMES).where({ realm_id: realmId, email_canonical: canonical });
+  return row ? toAccount(row) : null;
+}
+
+function toAccount(row: Row): Account {
+  return {
+    id: asAccountId(String(row['id'])),
+    realmId: asRealmId(String(row['realm_id'])),
+    sub: String(row['sub']),
+    email: row['email'] as string | null,
+    username: row['username'] as string | null,
+    name: row['name'] as string | null,
+    firstName: row['first_name'] as string | null,
+    lastName: row['last_name'] as string | null,
+    slug: row['slug'] as string | null,
+    avatarUrl: row['avatar_url'] as string | null,
+    avatarS3Key: row['avatar_s3_key'] as string | null,
+    communicationEmail: row['communication_email'] as string | null,
+    phoneNumber: row['phone_number'] as string | null,
+    loginPhoneNumber: row['login_phone_number'] as string | null,
+    metadata: row['metadata'] as Record<string, unknown> | null,
+    verificationStatus: row['verification_status'] as Account['verificationStatus'],
+    isTfaEnabled: row['is_tfa_enabled'] as boolean,
+    createdAt: row['created_at'] as Date,
+    updatedAt: row['updated_at'] as Date,
+  };
+}

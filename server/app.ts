@@ -1,0 +1,95 @@
+// THE MAP: middleware in the order in which a request meets it, then every feature's routes in one list.
+
+import Router from '@koa/router';
+import Koa from 'koa';
+import { bridgekeeperOAuthRoutes } from './bridgekeeper/oauth_routes.ts';
+import { presentFailure } from './bridgekeeper/present.ts';
+import { bridgekeeperScriptRoutes } from './bridgekeeper/script_routes.ts';
+import { bridgekeeperSessionRoutes } from './bridgekeeper/session_routes.ts';
+import { bridgekeeperUserRoutes } from './bridgekeeper/user_routes.ts';
+import { findSite } from './clients/middleware.ts';
+import { accessLog } from './http/access_log.ts';
+import { parseNetworks } from './http/address.ts';
+import { browserState } from './http/browser_state.ts';
+import { AppError, catchErrors, ERRORS } from './http/errors.ts';
+import { acceptsHtml } from './http/fetch_metadata.ts';
+import { guardRoute } from './http/guard.ts';
+import { standardHeaders } from './http/headers.ts';
+import type { Context, Middleware, Route } from './http/route.ts';
+import { loginRoutes } from './login/routes.ts';
+import { siteOf } from './realms/middleware.ts';
+import type { Services } from './services.ts';
+
+/** Every route of the public server. */
+export function listRoutes(services: Services): readonly Route[] {
+  return [
+    ...bridgekeeperUserRoutes(services),
+    ...bridgekeeperSessionRoutes(services),
+    ...bridgekeeperOAuthRoutes(services),
+    ...bridgekeeperScriptRoutes(),
+    ...loginRoutes(services),
+  ];
+}
+
+/** The application as a Koa app, not yet listening. */
+export function createApp(services: Services): Koa {
+  const { log, metrics, realms, clients, config, secrets } = services;
+  const app = new Koa();
+  // Koa's own last resort prints to the console; everything expected is caught before it.
+  app.silent = true;
+  app.on('error', (error) => log.error({ err: error }, 'answer could not be sent'));
+  const router = routerFor(listRoutes(services));
+
+  const middleware: Middleware[] = [
+    accessLog({ log, observe: metrics.observeRequest }),
+    standardHeaders(),
+    catchErrors({ log, present: (ctx, refusal) => presentRefusal(services, ctx, refusal) }),
+    findSite({ realms, clients, proxies: parseNetworks(config.proxies) }),
+    browserState({ app, secrets }),
+    router,
+  ];
+  for (const one of middleware) app.use(one);
+  return app;
+}
+
+/** The routes behind a router that matches exactly: other letters, slashes or encodings are other addresses. */
+function routerFor(routes: readonly Route[]): Middleware {
+  const router = new Router({ sensitive: true, strict: true });
+  const byPath = new Map<string, Route[]>();
+  for (const route of routes) byPath.set(route.path, [...(byPath.get(route.path) ?? []), route]);
+  // One entry per path for all methods: what is not served there is answered by the guard, with `Allow`.
+  for (const [path, group] of byPath) router.all(path, guardRoute(group, siteOf));
+  const dispatch = router.routes() as unknown as Middleware;
+  return async (ctx, next) => {
+    await dispatch(ctx, next);
+    if (ctx.state['route'] === undefined) throw new AppError('not_found');
+  };
+}
+
+type Presented = Parameters<Parameters<typeof catchErrors>[0]['present']>[1];
+
+/** A refusal as a page for a browser that opened one, else as JSON. */
+function presentRefusal(services: Services, ctx: Context, refusal: Presented): void {
+  const isJson = ctx.state['answers'] === 'json' || !acceptsHtml(ctx);
+  if (isJson) {
+    ctx.body = presentFailure(refusal);
+    return;
+  }
+  try {
+    services.pages.render(ctx, {
+      view: 'error',
+      data: {
+        code: ERRORS[refusal.code].page,
+        detailRows: refusal.rows,
+        reference: String(ctx.state['requestId'] ?? ''),
+        continueUrl: refusal.continueUrl,
+        retryAfterSeconds: Number(refusal.headers['Retry-After'] ?? 0) || null,
+        status: refusal.status,
+      },
+    });
+  } catch (error) {
+    services.log.error({ err: error }, 'error page could not be rendered');
+    ctx.type = 'text/plain; charset=utf-8';
+    ctx.body = refusal.description;
+  }
+}

@@ -1,0 +1,47 @@
+// What happened: a typed vocabulary of events and an append-only log, written in the transaction of what it records.
+// docs/audit-events.md is generated from the vocabulary.
+
+import type { Queryable } from '../db/database.ts';
+import type { AccountId, RealmId, SessionId } from '../lib/ids.ts';
+import { insertEvent, listEventsOf } from './store.ts';
+
+/** Every kind of event, and what its detail holds. */
+export const EVENTS = {
+  'account.created': 'An account was made by sign-up or by an operator.',
+  'account.updated': 'An account changed its own profile; detail: the names of the fields.',
+  'account.deleted': 'A person erased the own account.',
+  'sign-in.succeeded': 'A password was right and a session began or was renewed.',
+  'sign-in.failed': 'A password was wrong or nobody has that identifier; detail: reason, never the identifier.',
+  'sign-in.throttled': 'A sign-in was refused because of too many tries; detail: which limit.',
+  'session.revoked': 'A session ended before its time; detail: reason.',
+  'domain-session.created': 'A code became the session of a domain; detail: host.',
+  'code.replayed': 'A used authorization code came back from elsewhere; what it had made was revoked.',
+  'code.restarted': 'A code arrived in a browser that had not started the flow and was burnt; detail: host.',
+  'configuration.applied': 'An operator applied a configuration file; detail: what changed.',
+} as const;
+
+export type EventType = keyof typeof EVENTS;
+
+export type Event = {
+  type: EventType;
+  realmId: RealmId | null;
+  accountId?: AccountId | null;
+  sessionId?: SessionId | null;
+  clientId?: string | null;
+  /** Where it came from; null for work without a request. */
+  address?: string | null;
+  detail?: Record<string, string | number | boolean | readonly string[]>;
+};
+
+export type Audit = ReturnType<typeof createAudit>;
+
+/** The audit log. */
+export function createAudit() {
+  /** Appends an event in the caller's transaction: it is there exactly when what it records is. */
+  const record = (q: Queryable, event: Event): Promise<void> => insertEvent(q, event);
+
+  /** The latest events of an account, newest first. */
+  const listOf = (q: Queryable, accountId: AccountId) => listEventsOf(q, accountId);
+
+  return { record, listOf };
+}

@@ -1,0 +1,60 @@
+// The dialect of the session-sharing API on the way out: kebab-case keys, numbers for ids and times, null for what is absent.
+
+import type { Account, SignedIn } from '../accounts/accounts.ts';
+import { ERRORS, type Refusal } from '../http/errors.ts';
+import type { SessionSummary } from '../sessions/sessions.ts';
+
+/** An account as `user`: exactly these keys leave the server. */
+export function presentUser(account: Account) {
+  return {
+    id: Number(account.id),
+    name: account.name,
+    email: account.email,
+    username: account.username,
+    'created-at': account.createdAt.getTime(),
+    'updated-at': account.updatedAt.getTime(),
+    'avatar-url': account.avatarUrl,
+    'avatar-s3-key': account.avatarS3Key,
+    'first-name': account.firstName,
+    'last-name': account.lastName,
+    slug: account.slug,
+    'communication-email': account.communicationEmail,
+    'phone-number': account.phoneNumber,
+    'login-phone-number': account.loginPhoneNumber,
+    metadata: account.metadata,
+    'verification-status': account.verificationStatus,
+    'is-tfa-enabled': account.isTfaEnabled,
+  };
+}
+
+/** The answer of `GET /users/me`. */
+export function presentMe({ account, session }: SignedIn) {
+  return { user: presentUser(account), 'active-sessions-count': session.activeCount, source: 'bridgekeeper' };
+}
+
+/** One row of the list of sessions: a browser, with the domains on which it is signed in. */
+export function presentSession(summary: SessionSummary, current: SignedIn) {
+  return {
+    id: summary.id,
+    domain: summary.lastSeenHost,
+    domains: summary.hosts,
+    'created-at': summary.createdAt.getTime(),
+    'last-seen-at': summary.lastSeenAt.getTime(),
+    'user-agent': summary.userAgent,
+    ip: summary.address,
+    current: summary.id === current.session.id,
+  };
+}
+
+/** A failure. Published clients read the message at the top or inside `error`, so it stands in both places. */
+export function presentFailure(refusal: Pick<Refusal, 'code' | 'description'>) {
+  const message = refusal.description;
+  return { message, error: refusal.code === 'reauth_required' ? { message, code: refusal.code } : { message } };
+}
+
+/** A failure of `authorize` asked by script (RFC 6749 §4.1.2.1 error codes); never with a `redirect_uri` key. */
+export function presentAuthorizeFailure(refusal: Pick<Refusal, 'code' | 'description'>) {
+  const { status } = ERRORS[refusal.code];
+  const error = status >= 500 ? 'temporarily_unavailable' : status === 403 ? 'access_denied' : refusal.code === 'unknown_client' ? 'unauthorized_client' : 'invalid_request';
+  return { error, error_description: refusal.description, message: refusal.description };
+}

@@ -1,0 +1,106 @@
+// Registered clients (RFC 6749 §2). A first-party client stands for one client domain and needs no consent; a third-party
+// client is a product. Everything about redirect URIs is decided here.
+
+import { LRUCache } from 'lru-cache';
+import type { Database, Queryable } from '../db/database.ts';
+import type { Notifications } from '../db/notify.ts';
+import type { ClientId, ClientRowId, Host, RealmId, RedirectUri } from '../lib/ids.ts';
+import { hashToken } from '../lib/token.ts';
+import { CONFIGURATION_CHANNEL } from '../realms/realms.ts';
+import * as store from './store.ts';
+
+export type Client = {
+  id: ClientRowId;
+  realmId: RealmId;
+  clientId: ClientId;
+  kind: 'first-party' | 'third-party';
+  name: string;
+  /** Host and origin of the client domain; null for a third-party client. */
+  domain: { host: Host; origin: string } | null;
+  redirectUris: readonly string[];
+  isDisabled: boolean;
+};
+
+export type ClientDraft = {
+  clientId: string;
+  kind: Client['kind'];
+  name: string;
+  domain: Host | null;
+  redirectUris: readonly string[];
+  /** Plain secrets to set; null leaves what is stored. */
+  secret: string | null;
+  proxySecret: string | null;
+  /** What a file says of a third-party client's protocol, as written. */
+  protocol: Record<string, unknown>;
+  isDisabled: boolean;
+};
+export type StoredClient = Omit<ClientDraft, 'secret' | 'proxySecret'> & {
+  id: ClientRowId;
+  secretHashes: readonly Buffer[];
+  proxySecretHash: Buffer | null;
+};
+
+/** Path at which a first-party client's codes arrive; its redirect URI is this on its own origin. */
+export const LANDING_PATH = '/api/auth/v1/oauth/token';
+const MEMORY_MS = 5000;
+
+export type Clients = ReturnType<typeof createClients>;
+
+/** The clients of this server. */
+export function createClients(options: { db: Database; notifications: Notifications | null }) {
+  const memory = new LRUCache<string, { client: Client | null }>({
+    max: 10_000,
+    ttl: MEMORY_MS,
+    fetchMethod: async (key) => {
+      const [kind, realmId, value = ''] = key.split('\n');
+      const client = kind === 'host' ? await store.findByHost(options.db, value as Host) : await store.findByClientId(options.db, realmId as RealmId, value);
+      return { client };
+    },
+  });
+  options.notifications?.listen(CONFIGURATION_CHANNEL, { onMessage: () => memory.clear(), onGap: () => memory.clear() });
+
+  /** The enabled client with that `client_id` in a realm; null when there is none. */
+  async function find(realmId: RealmId, clientId: string): Promise<Client | null> {
+    if (clientId.length > 255 || clientId.includes('\n')) return null;
+    return enabled((await memory.fetch(`id\n${realmId}\n${clientId}`))?.client);
+  }
+
+  /** The enabled first-party client of a client domain; null when it has none. */
+  async function findForHost(host: Host): Promise<Client | null> {
+    return enabled((await memory.fetch(`host\n\n${host}`))?.client);
+  }
+
+  /** The sites of a realm that readers may visit: name and origin of every enabled first-party client. */
+  const listSites = (realmId: RealmId): Promise<{ name: string; origin: string }[]> => store.listSites(options.db, realmId);
+
+  /** The host whose publisher's proxy holds this secret; null when nobody does. */
+  const findHostOfProxySecret = (secret: string): Promise<Host | null> => store.findHostByProxySecret(options.db, hashToken(secret));
+
+  /** Every client of a realm as stored, by client_id; for the operator's commands. */
+  const listStored = (q: Queryable, realmId: RealmId): Promise<StoredClient[]> => store.listClients(q, realmId);
+
+  /** Inserts or updates a client as a file describes it. */
+  const put = (q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> => store.putClient(q, realmId, draft);
+
+  /** Removes a client; its codes go with it. */
+  const remove = (q: Queryable, realmId: RealmId, clientId: string): Promise<void> => store.deleteClient(q, realmId, clientId);
+
+  return { find, findForHost, listSites, findHostOfProxySecret, listStored, put, remove };
+}
+
+/**
+ * Proves a redirect URI of a request.
+ * RFC 9700 §4.1.3: compared as exact strings with what is registered; no prefix, no pattern, no normalisation.
+ */
+export function matchRedirectUri(client: Client, sent: string | undefined): RedirectUri | null {
+  return sent !== undefined && client.redirectUris.includes(sent) ? (sent as RedirectUri) : null;
+}
+
+/** Origins on which a client's callbacks may lie. */
+export function callbackOrigins(client: Client): readonly string[] {
+  return client.domain ? [client.domain.origin] : [];
+}
+
+function enabled(client: Client | null | undefined): Client | null {
+  return client && !client.isDisabled ? client : null;
+}

@@ -1,0 +1,49 @@
+// Finds the site of a request by its host, and the address of the person behind it.
+// `Host` is only a look-up key: anybody may send any host, and reaches what that host's readers reach. `X-Forwarded-Host` is
+// believed from a publisher's proxy that proves itself by its secret, and only for the host of that very client.
+
+import { clientAddress, type Networks } from '../http/address.ts';
+import { AppError } from '../http/errors.ts';
+import type { Context, Middleware } from '../http/route.ts';
+import { findProtocolFault } from '../http/server.ts';
+import type { Host } from '../lib/ids.ts';
+import { parseHost } from '../lib/url.ts';
+import { noteSite } from '../realms/middleware.ts';
+import type { Realms } from '../realms/realms.ts';
+import type { Clients } from './clients.ts';
+
+const PROXY_SECRET = 'X-Causeway-Proxy-Secret';
+
+/** Middleware that refuses unknown hosts (421, nothing set) and notes site and address for the rest. */
+export function findSite(options: { realms: Realms; clients: Clients; proxies: Networks }): Middleware {
+  return async (ctx, next) => {
+    const fault = findProtocolFault(ctx.req);
+    if (fault) throw new AppError(fault.status === 414 ? 'uri_too_long' : 'invalid_request', { description: fault.text });
+    const proven = await proveProxy(ctx, options.clients);
+    const host = proven ?? parseHost(ctx.get('Host'));
+    if (!host) throw new AppError('invalid_request', { description: 'The Host header is not a host name.' });
+    ctx.state['host'] = host;
+    const site = await options.realms.findSite(host);
+    if (!site) throw new AppError('unknown_host', { rows: [{ label: 'Host', value: host }], detail: { host } });
+    const address = clientAddress({
+      connection: ctx.req.socket.remoteAddress ?? '',
+      forwarded: ctx.get('X-Forwarded-For'),
+      trusted: options.proxies,
+      extraHops: proven ? 1 : 0,
+    });
+    noteSite(ctx, site, address);
+    return next();
+  };
+}
+
+/** The host that a publisher's proxy vouches for; null when the request carries no proof. */
+async function proveProxy(ctx: Context, clients: Clients): Promise<Host | null> {
+  const secret = ctx.get(PROXY_SECRET);
+  if (!secret) return null;
+  const own = secret.length <= 256 ? await clients.findHostOfProxySecret(secret) : null;
+  if (!own) throw new AppError('forbidden', { description: 'The proxy secret is not one that is registered.' });
+  const asked = parseHost(ctx.get('X-Forwarded-Host') || ctx.get('Host'));
+  // A proxy speaks for its own site alone, whatever host it names.
+  if (asked !== own) throw new AppError('unknown_host', { description: 'This proxy may not speak for that host.', detail: { own, asked } });
+  return own;
+}

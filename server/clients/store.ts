@@ -1,0 +1,96 @@
+// Table clients.
+
+import type { Queryable, Row } from '../db/database.ts';
+import { readStatement } from '../db/statement.ts';
+import { asClientId, asClientRowId, asHost, asRealmId, type Host, type RealmId, type TokenHash } from '../lib/ids.ts';
+import { hashToken } from '../lib/token.ts';
+import type { Client, ClientDraft, StoredClient } from './clients.ts';
+
+const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.disabled_at is not null as is_disabled
+     from clients c left join domains d on d.host = c.domain`;
+const FIND_BY_CLIENT_ID = readStatement('clients.find_by_client_id', `select ${COLUMNS} where c.realm_id = $1 and c.client_id = $2`);
+const FIND_BY_HOST = readStatement('clients.find_by_host', `select ${COLUMNS} where c.domain = $1`);
+const FIND_BY_PROXY_SECRET = readStatement(
+  'clients.find_by_proxy_secret',
+  'select domain from clients where proxy_secret_hash = $1 and disabled_at is null and domain is not null',
+);
+
+export async function findByClientId(q: Queryable, realmId: RealmId, clientId: string): Promise<Client | null> {
+  const [row] = await q.run(FIND_BY_CLIENT_ID, [realmId, clientId]);
+  return row ? toClient(row) : null;
+}
+
+export async function findByHost(q: Queryable, host: Host): Promise<Client | null> {
+  const [row] = await q.run(FIND_BY_HOST, [host]);
+  return row ? toClient(row) : null;
+}
+
+export async function findHostByProxySecret(q: Queryable, hash: TokenHash): Promise<Host | null> {
+  const [row] = await q.run(FIND_BY_PROXY_SECRET, [hash]);
+  return row ? asHost(String(row['domain'])) : null;
+}
+
+export async function listSites(q: Queryable, realmId: RealmId): Promise<{ name: string; origin: string }[]> {
+  return q
+    .builder('clients as c')
+    .join('domains as d', 'd.host', 'c.domain')
+    .select('c.name', 'd.origin')
+    .where('c.realm_id', realmId)
+    .whereNull('c.disabled_at')
+    .orderBy('c.name');
+}
+
+export async function listClients(q: Queryable, realmId: RealmId): Promise<StoredClient[]> {
+  const rows = await q
+    .builder('clients')
+    .select('id', 'client_id', 'kind', 'name', 'domain', 'redirect_uris', 'secret_hashes', 'proxy_secret_hash', 'protocol', 'disabled_at')
+    .where({ realm_id: realmId })
+    .orderBy('client_id');
+  return rows.map((row) => ({
+    id: asClientRowId(String(row.id)),
+    clientId: row.client_id,
+    kind: row.kind,
+    name: row.name,
+    domain: row.domain,
+    redirectUris: row.redirect_uris,
+    secretHashes: row.secret_hashes,
+    proxySecretHash: row.proxy_secret_hash,
+    protocol: row.protocol,
+    isDisabled: row.disabled_at !== null,
+  }));
+}
+
+export async function putClient(q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> {
+  const now = q.builder.raw('causeway_now()');
+  const values = {
+    kind: draft.kind,
+    name: draft.name,
+    domain: draft.domain,
+    redirect_uris: [...draft.redirectUris],
+    protocol: JSON.stringify(draft.protocol),
+    disabled_at: draft.isDisabled ? now : null,
+    updated_at: now,
+    ...(draft.secret !== null && { secret_hashes: [hashToken(draft.secret)] }),
+    ...(draft.proxySecret !== null && { proxy_secret_hash: hashToken(draft.proxySecret) }),
+  };
+  const changed = await q.builder('clients').where({ realm_id: realmId, client_id: draft.clientId }).update(values);
+  if (changed === 0) await q.builder('clients').insert({ ...values, realm_id: realmId, client_id: draft.clientId });
+}
+
+export async function deleteClient(q: Queryable, realmId: RealmId, clientId: string): Promise<void> {
+  await q.builder('clients').where({ realm_id: realmId, client_id: clientId }).delete();
+}
+
+function toClient(row: Row): Client {
+  const domain = row['domain'] as string | null;
+  return {
+    id: asClientRowId(String(row['id'])),
+    realmId: asRealmId(String(row['realm_id'])),
+    clientId: asClientId(String(row['client_id'])),
+    kind: row['kind'] as Client['kind'],
+    name: String(row['name']),
+    domain: domain === null ? null : { host: asHost(domain), origin: String(row['origin']) },
+    redirectUris: row['redirect_uris'] as string[],
+    isDisabled: row['is_disabled'] as boolean,
+  };
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+// The command line, `npx causeway …`: what an operator can do without the server's pages. Results go to standard output,
+// everything else to standard error; exit code 0 when done, 1 when it could not be done, 2 when it was asked for wrongly.
+
+import { Command, CommanderError, Option } from 'commander';
+import { ConfigError, processEnvironment } from '../config.ts';
+import { apply } from './apply.ts';
+import { CommandFailed, UsageFault, withContext } from './context.ts';
+import { exportRealms } from './export.ts';
+import { runMigrations } from './migrate.ts';
+import { endSessions } from './sessions.ts';
+import { addUser } from './users.ts';
+
+const AFTER_HELP = `
+Settings come from the environment (docs/configuration.md). Without DATABASE_URL every command works on the embedded
+database, whether the server is running or not. "causeway help COMMAND" tells more.`;
+
+function createProgram(): Command {
+  const program = new Command('causeway').description('Causeway: one login for many domains.').exitOverride();
+  program
+    .helpCommand('help [command]', 'Tells about one command.')
+    .addHelpText('after', AFTER_HELP)
+    .showHelpAfterError('(causeway --help lists the commands)');
+  addRealmCommands(program);
+  addPeopleCommands(program);
+  program
+    .command('migrate')
+    .description('Brings the database schema up to date and prints what was run.')
+    .action(runMigrations);
+  return program;
+}
+
+function addRealmCommands(program: Command): void {
+  program
+    .command('apply')
+    .description('Brings realms, domains and clients to what a YAML file says (docs/realm-file.md).')
+    .argument('<FILE>', 'the file, or - for standard input')
+    .option('--dry-run', 'only tell what would change')
+    .option(
+      '--prune',
+      'within the realms that the file names, also remove clients and domains that it does not mention and set what it leaves out back to the default; a realm is never removed',
+    )
+    .action((file: string, options: { dryRun?: true; prune?: true }) =>
+      withContext((context) =>
+        apply(context, file, { isDryRun: options.dryRun === true, isPrune: options.prune === true }),
+      ),
+    );
+  program
+    .command('export')
+    .description('Writes the YAML file of what the database has, without secrets.')
+    .option('--realm <SLUG>', 'only this realm')
+    .action((options: { realm?: string }) => withContext((context) => exportRealms(context, options.realm ?? null)));
+}
+
+function addPeopleCommands(program: Command): void {
+  const users = program.command('users').description('Makes accounts.');
+  users
+    .command('add')
+    .description('Makes an account and prints its id and sub; asks for the password without showing it.')
+    .requiredOption('--realm <SLUG>', 'the realm of the account')
+    .requiredOption('--email <ADDRESS>', 'its e-mail address')
+    .option('--name <NAME>', 'name as others see it')
+    .option('--username <NAME>', 'name to sign in with, besides the address')
+    .option('--password-stdin', 'read the password from standard input instead')
+    .action((options: { realm: string; email: string; name?: string; username?: string; passwordStdin?: true }) => {
+      const { email, name = null, username = null } = options;
+      return withContext((context) =>
+        addUser(context, options.realm, {
+          email,
+          name,
+          username,
+          isPasswordOnStandardInput: options.passwordStdin === true,
+        }),
+      );
+    });
+  const sessions = program.command('sessions').description('Ends sessions.');
+  sessions
+    .command('end')
+    .description('Ends sessions on all domains at once and prints how many.')
+    .requiredOption('--realm <SLUG>', 'the realm of the sessions')
+    .addOption(new Option('--email <ADDRESS>', 'all sessions of this account').conflicts(['id', 'all']))
+    .addOption(new Option('--id <SESSION>', 'this one session').conflicts(['email', 'all']))
+    .addOption(new Option('--all', 'every session of the realm').conflicts(['email', 'id']))
+    .option('--yes', 'with --all: do not ask whether this is meant')
+    .action((options: { realm: string; email?: string; id?: string; all?: true; yes?: true }) => {
+      const { realm, all, yes, ...one } = options;
+      if (!all && one.email === undefined && one.id === undefined)
+        throw new UsageFault('sessions end needs one of --email, --id and --all');
+      return withContext((context) =>
+        endSessions(context, realm, { ...one, isAll: all === true, isConfirmed: yes === true }),
+      );
+    });
+}
+
+/** Runs the command and tells the exit code. */
+async function main(): Promise<number> {
+  try {
+    await createProgram().parseAsync();
+    return 0;
+  } catch (error) {
+    // Commander has printed its own message already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`${describe(error)}\n`);
+    return error instanceof UsageFault ? 2 : 1;
+  }
+}
+
+function describe(error: unknown): string {
+  if (processEnvironment()['CAUSEWAY_LOG_LEVEL'] === 'debug' && error instanceof Error)
+    return error.stack ?? error.message;
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof CommandFailed || error instanceof UsageFault || error instanceof ConfigError)
+    return error.message;
+  const cause =
+    error.cause instanceof Error ? ` (${error.cause.message || (error.cause as { code?: string }).code})` : '';
+  return `${error.message || (error as { code?: string }).code}${cause}`;
+}
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', () => process.exit(0));
+process.exitCode = await main();

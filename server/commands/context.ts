@@ -1,0 +1,87 @@
+// What a command works with: the configuration, the database (the configured one or the embedded one, whether the server is
+// running or not) and the features, opened in this order and closed in reverse.
+
+import { createAccounts, createPasswords } from '../accounts/accounts.ts';
+import { createAudit } from '../audit/audit.ts';
+import { createClients } from '../clients/clients.ts';
+import { type Config, processConfig } from '../config.ts';
+import { type Database, openDatabase } from '../db/database.ts';
+import { openEmbedded } from '../db/embedded.ts';
+import { migrate } from '../db/migrate.ts';
+import { createRealms } from '../realms/realms.ts';
+import { createSessions } from '../sessions/sessions.ts';
+
+/** A command that could not do its work; the message is all that the operator is told. */
+export class CommandFailed extends Error {}
+
+/** A command that was asked for wrongly: exit code 2. */
+export class UsageFault extends Error {}
+
+export type CommandContext = ReturnType<typeof createContext>;
+
+const CONNECTIONS = 3;
+
+/**
+ * Opens the database, runs a command on it and closes everything again.
+ * @throws CommandFailed when migrations are pending; an empty database is set up at once
+ */
+export async function withContext(run: (context: CommandContext) => Promise<void>): Promise<void> {
+  await withDatabase(async ({ config, db, url }) => {
+    if (await db.builder.schema.hasTable('knex_migrations')) await refusePending(db);
+    else await migrate(url);
+    await run(createContext({ config, db }));
+  });
+}
+
+/** Opens the database as it is, without a look at its schema. */
+export async function withDatabase(
+  run: (opened: { config: Config; db: Database; url: string }) => Promise<void>,
+): Promise<void> {
+  const config = processConfig();
+  const embedded = config.databaseUrl ? null : await openEmbedded({ folder: config.dataFolder, mayAdopt: false });
+  const url = config.databaseUrl?.reveal() ?? embedded?.url ?? '';
+  const db = openDatabase({
+    url,
+    poolSize: CONNECTIONS,
+    applicationName: 'causeway-cli',
+    namedStatements: config.namedStatements,
+  });
+  try {
+    await run({ config, db, url });
+  } finally {
+    await db.close();
+    await embedded?.stop();
+  }
+}
+
+/** Runs the migrations that a database lacks and returns their names. */
+export const migrateDatabase = (url: string): Promise<string[]> => migrate(url);
+
+async function refusePending(db: Database): Promise<void> {
+  const [, pending] = (await db.builder.migrate.list()) as [unknown[], { file: string }[]];
+  if (pending.length === 0) return;
+  const what = pending.length === 1 ? 'one migration' : `${pending.length} migrations`;
+  throw new CommandFailed(`The database lacks ${what} of this version of Causeway. Run: npx causeway migrate`);
+}
+
+function createContext({ config, db }: { config: Config; db: Database }) {
+  const audit = createAudit();
+  const realms = createRealms({ db, notifications: null });
+  const clients = createClients({ db, notifications: null });
+  const sessions = createSessions({ db, audit });
+  // Made only by commands that need it: it begins with a password hash.
+  const openAccounts = () => createAccounts({ db, audit, sessions, passwords: createPasswords({ concurrency: 1 }) });
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+
+  /** The realm with that slug. @throws CommandFailed naming those that there are */
+  async function getRealm(slug: string) {
+    const realm = await realms.findBySlug(slug);
+    if (realm) return realm;
+    const known = (await realms.listStored(db)).map((stored) => stored.slug);
+    throw new CommandFailed(
+      `There is no realm ${slug}. ${known.length > 0 ? `Known: ${known.join(', ')}.` : 'There is none at all; see: npx causeway apply --help'}`,
+    );
+  }
+
+  return { config, db, audit, realms, clients, sessions, openAccounts, getRealm, print };
+}

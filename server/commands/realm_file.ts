@@ -1,0 +1,193 @@
+// The realm file: from a YAML text to what an operator wants, or to every fault in it at once, each with its place and with
+// what to write instead. Reading it asks neither the database nor the network, only the logo files that it names.
+
+import { readFileSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { z } from 'zod';
+import { checkBrand } from '../http/page.ts';
+import { brandSchema } from '../realms/realms.ts';
+import { createRealmSchemas, describeIssue, findNearest, type RealmSchemas } from './realm_schema.ts';
+import {
+  asList,
+  asRaw,
+  kindOf,
+  type Raw,
+  type RealmOutline,
+  toOutline,
+  toWanted,
+  type WantedRealm,
+} from './wanted_realm.ts';
+import { type Environment, type Path, readYaml, type YamlText } from './yaml_text.ts';
+
+export type RealmFile = {
+  yaml: YamlText;
+  outlines: RealmOutline[] /** Only to be used if `yaml` has no faults. */;
+  wanted: WantedRealm[];
+};
+
+const LOGO_TYPES: Record<string, string> = { '.svg': 'image/svg+xml', '.png': 'image/png', '.webp': 'image/webp' };
+
+/**
+ * Reads a realm file.
+ * @param options fileName: as shown in faults; folder: where relative logo files lie; environment: for `${NAME}`
+ */
+export function readRealmFile(
+  text: string,
+  options: { fileName: string; folder: string; environment: Environment; allowLoopback: boolean },
+): RealmFile {
+  const yaml = readYaml(text, options);
+  if (!yaml.isReadable) return { yaml, outlines: [], wanted: [] };
+  const schemas = createRealmSchemas(options);
+  check(yaml, schemas.file, yaml.data, []);
+  const realms = asList(asRaw(yaml.data)?.['realms']).map((value, index) => ({
+    raw: asRaw(value) ?? {},
+    value,
+    path: ['realms', index],
+  }));
+  for (const { raw, value, path } of realms) {
+    inlineLogo(yaml, raw, { path, folder: options.folder });
+    check(yaml, schemas.realm, value, path);
+    checkColours(yaml, raw['brand'], [...path, 'brand']);
+    for (const [index, client] of asList(raw['clients']).entries())
+      checkClient(yaml, schemas, client, [...path, 'clients', index]);
+  }
+  return {
+    yaml,
+    outlines: realms.map(toOutline),
+    wanted: yaml.faults().length > 0 ? [] : realms.map(({ raw }) => toWanted(raw)),
+  };
+}
+
+function check(yaml: YamlText, schema: z.ZodObject, value: unknown, path: Path): void {
+  const result = schema.safeParse(value, { error: describeIssue });
+  for (const issue of result.error?.issues ?? []) {
+    const at = [...path, ...issue.path];
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys)
+        yaml.fault([...at, key], `${spell([...at, key])}: ${describeUnknown(key, shapeAt(schema, issue.path))}`, 'key');
+      continue;
+    }
+    const present = valueAt(value, issue.path);
+    yaml.fault(
+      at,
+      `${spell(at)}${present === undefined ? ' is missing' : present === null ? ' is empty' : ''}: ${issue.message}`,
+    );
+  }
+}
+
+function checkClient(yaml: YamlText, schemas: RealmSchemas, value: unknown, path: Path): void {
+  const raw = asRaw(value);
+  if (!raw) {
+    yaml.fault(path, `${spell(path)}: write a client: id, kind, and domain or redirect_uris`);
+    return;
+  }
+  const kind = kindOf(raw);
+  if (raw['kind'] !== kind) {
+    const problem = raw['kind'] === undefined ? ' is missing' : '';
+    yaml.fault(
+      [...path, 'kind'],
+      `${spell([...path, 'kind'])}${problem}: write first-party (one of your sites) or third-party (a product)`,
+    );
+  }
+  const [own, other] = kind === 'first-party' ? ([kind, 'third-party'] as const) : ([kind, 'first-party'] as const);
+  const isForeign = (key: string) => !(key in schemas.client[own].shape) && key in schemas.client[other].shape;
+  for (const key of Object.keys(raw).filter(isForeign)) {
+    const reason = key === 'redirect_uris' ? '; the redirect URI of a site follows from its domain' : '';
+    yaml.fault(
+      [...path, key],
+      `${spell([...path, key])}: is for ${other} clients, this one is ${own}; remove it${reason}`,
+      'key',
+    );
+  }
+  const rest = Object.fromEntries(Object.entries(raw).filter(([key]) => !isForeign(key)));
+  check(yaml, schemas.client[own], { ...rest, kind }, path);
+  if (own === 'third-party') checkThirdParty(yaml, raw, path);
+}
+
+function checkThirdParty(yaml: YamlText, raw: Raw, path: Path): void {
+  const isPublic = raw['token_endpoint_auth_method'] === 'none';
+  // RFC 9700 §2.1.1: a client that cannot keep a secret must use PKCE.
+  if (isPublic && raw['require_pkce'] === false) {
+    yaml.fault(
+      [...path, 'require_pkce'],
+      `${spell([...path, 'require_pkce'])}: a client without authentication must use PKCE; remove the line or write true`,
+    );
+  }
+  if (isPublic && raw['secret'] !== undefined) {
+    yaml.fault(
+      [...path, 'secret'],
+      `${spell([...path, 'secret'])}: token_endpoint_auth_method none takes no secret; remove one of the two lines`,
+      'key',
+    );
+  }
+  const uris = asList(raw['redirect_uris']);
+  for (const [index, uri] of uris.entries()) {
+    const at = [...path, 'redirect_uris', index];
+    if (typeof uri === 'string' && uris.indexOf(uri) < index)
+      yaml.fault(at, `${spell(at)}: stands in this list already; remove it`);
+  }
+}
+
+function checkColours(yaml: YamlText, value: unknown, path: Path): void {
+  const brand = brandSchema.safeParse(value ?? {}).data;
+  if (!brand) return;
+  const problems = checkBrand({
+    name: brand.name ?? '',
+    logo: brand.logo ?? null,
+    accent: brand.accent,
+    accentDark: brand.accent_dark ?? null,
+  });
+  for (const problem of problems) yaml.fault(path, `${spell(path)}: ${problem}`);
+}
+
+/** Puts a logo file into the file's place as a data: URI, so that pages ask no other server for it. */
+function inlineLogo(yaml: YamlText, raw: Raw, of: { path: Path; folder: string }): void {
+  const brand = asRaw(raw['brand']);
+  const logo = brand?.['logo'];
+  if (!brand || typeof logo !== 'string' || logo.startsWith('data:')) return;
+  const path = [...of.path, 'brand', 'logo'];
+  const type = LOGO_TYPES[extname(logo).toLowerCase()];
+  delete brand['logo'];
+  if (!type) {
+    yaml.fault(path, `${spell(path)}: write the path of a .svg, .png or .webp file, or a data: URI`);
+    return;
+  }
+  try {
+    brand['logo'] = `data:${type};base64,${readFileSync(resolve(of.folder, logo)).toString('base64')}`;
+  } catch {
+    yaml.fault(
+      path,
+      `${spell(path)}: there is no file that can be read at ${logo}; the path counts from the folder of the realm file`,
+    );
+  }
+}
+
+function describeUnknown(key: string, known: readonly string[]): string {
+  const nearest = findNearest(key, known);
+  return nearest ? `unknown key; did you mean ${nearest}?` : `unknown key; remove it (known are ${known.join(', ')})`;
+}
+
+function shapeAt(schema: z.ZodObject, path: Path): string[] {
+  let inside: unknown = schema;
+  for (const step of path) {
+    inside = inside instanceof z.ZodObject ? inside.shape[String(step)] : undefined;
+    if (inside instanceof z.ZodOptional) inside = inside.unwrap();
+  }
+  return inside instanceof z.ZodObject ? Object.keys(inside.shape) : [];
+}
+
+/** A path as an operator reads it: `realms[0].clients[2].domain`. */
+export function spell(path: Path): string {
+  return (
+    path
+      .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index ? '.' : ''}${String(step)}`))
+      .join('') || 'the file'
+  );
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inside, step) => (inside as Record<PropertyKey, unknown> | null | undefined)?.[step],
+    value,
+  );
+}

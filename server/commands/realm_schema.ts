@@ -1,0 +1,206 @@
+// What may stand in a realm file (contract: what an operator types), key by key, as zod schemas whose messages say what to
+// write instead. What needs more than one key, or the database, is in realm_checks.ts.
+
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { isLoopbackHost, parseOrigin } from '../lib/url.ts';
+import { brandSchema, settingsSchema } from '../realms/realms.ts';
+
+/** 32 characters: a secret that nobody guesses, as for CAUSEWAY_SECRET. */
+const SHORTEST_SECRET = 32;
+const LONGEST_URI = 2048;
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+const CLIENT_ID = /^[\x21-\x7e]{1,255}$/;
+
+export const TOKEN_ENDPOINT_AUTH_METHODS = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+] as const;
+
+export type RealmSchemas = ReturnType<typeof createRealmSchemas>;
+
+/** The schemas; loopback names and http on them pass only if `allowLoopback`. */
+export function createRealmSchemas(options: { allowLoopback: boolean }) {
+  const checked = (hint: string, find: (text: string, allowLoopback: boolean) => string | null) =>
+    z.string({ error: hint }).superRefine((text, context) => {
+      const message = find(text, options.allowLoopback);
+      if (message) context.addIssue({ code: 'custom', message });
+    });
+  const text = (hint: string, most = 200) =>
+    z.string({ error: hint }).trim().min(1, hint).max(most, `write ${most} characters or fewer`);
+  const secret = (command: string) =>
+    z
+      .string({ error: `write ${SHORTEST_SECRET} characters or more, in quotes if they are all digits, as made by: ${command}` })
+      .min(SHORTEST_SECRET, `too short: write ${SHORTEST_SECRET} characters or more, as made by: ${command}`)
+      .max(512, 'write 512 characters or fewer');
+  const newSecret = secret('openssl rand -base64 36');
+
+  const client = {
+    id: z
+      .string({ error: 'write the client_id as text; a number in quotes' })
+      .regex(CLIENT_ID, 'write 1 to 255 signs of ASCII without spaces'),
+    name: text('write the name that readers see').optional(),
+    disabled: z.boolean({ error: 'write true or false' }).optional(),
+  };
+  const firstParty = z.strictObject({
+    ...client,
+    kind: z.literal('first-party'),
+    domain: checked('write the host of the site, such as news.daily.example', findSiteFault),
+    proxy_secret: newSecret.optional(),
+  });
+  const thirdParty = z.strictObject({
+    ...client,
+    kind: z.literal('third-party'),
+    secret: newSecret.optional(),
+    redirect_uris: z
+      .array(checked('write an absolute https URL', findRedirectUriFault), {
+        error: 'write a list of URLs: [https://…]',
+      })
+      .min(1, 'write at least one URL'),
+    token_endpoint_auth_method: z.enum(TOKEN_ENDPOINT_AUTH_METHODS).optional(),
+    require_pkce: z.boolean({ error: 'write true or false' }).optional(),
+    scopes: z
+      .array(
+        z
+          .string({ error: 'write a scope such as openid' })
+          .regex(SCOPE_TOKEN, 'write one scope per entry, without spaces'),
+        {
+          error: 'write a list: [openid, email]',
+        },
+      )
+      .optional(),
+    access_token: z
+      .strictObject(
+        {
+          format: z.enum(['opaque', 'jwt']).optional(),
+          claims: z
+            .array(text('write the name of a claim such as email'), { error: 'write a list: [email]' })
+            .optional(),
+        },
+        { error: unlessUnknownKeys('write { format: opaque } or { format: jwt, claims: [email] }') },
+      )
+      .optional(),
+    userinfo_mapping: text('write a JMESPath expression in quotes', 10_000).optional(),
+  });
+  const realm = z.strictObject(
+    {
+      slug: z
+        .string({ error: 'write a short name such as daily' })
+        .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'write 1 to 63 small letters, digits and hyphens, such as daily'),
+      auth_domain: checked('write the host of the sign-in page, such as auth.daily.example', findSiteFault),
+      authentication_url: checked(
+        'write the address of your sign-in page, such as https://www.daily.example/sign-in',
+        findPageFault,
+      )
+        .nullable()
+        .optional(),
+      settings: settingsSchema.optional(),
+      brand: brandSchema.optional(),
+      clients: z.array(z.unknown(), { error: 'write a list of clients' }).optional(),
+    },
+    { error: unlessUnknownKeys('write a realm: slug, auth_domain, clients') },
+  );
+  const file = z.strictObject(
+    { realms: z.array(z.unknown(), { error: 'write a list of realms' }) },
+    { error: unlessUnknownKeys('write the file as a map that begins with "realms:"') },
+  );
+  return { file, realm, client: { 'first-party': firstParty, 'third-party': thirdParty } };
+}
+
+/** Words for what zod finds where the schema has none of its own. */
+export function describeIssue(issue: {
+  code?: string;
+  expected?: unknown;
+  values?: readonly unknown[];
+  minimum?: unknown;
+  maximum?: unknown;
+}): string {
+  switch (issue.code) {
+    case 'invalid_value':
+      return `write ${(issue.values ?? []).join(' or ')}`;
+    case 'too_small':
+      return `too small: the least is ${issue.minimum}`;
+    case 'too_big':
+      return `too big: the most is ${issue.maximum}`;
+    case 'invalid_type':
+      return issue.expected === 'object'
+        ? 'write a map: key: value'
+        : `write ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}`;
+    default:
+      return 'write something else';
+  }
+}
+
+// The message of an object is also asked for when only some of its keys are unknown; those have faults of their own.
+function unlessUnknownKeys(hint: string) {
+  return (issue: { code?: string }) => (issue.code === 'invalid_type' ? hint : undefined);
+}
+
+function findSiteFault(text: string, allowLoopback: boolean): string | null {
+  if (text.includes('*'))
+    return 'a wildcard cannot be registered: write one whole host, and a client for each further one';
+  const site = parseOrigin(text);
+  if (!site)
+    return 'write a host such as news.daily.example: small letters, no path, no slash at the end, a port only if it is unusual';
+  const isLoopback = isLoopbackHost(site.host);
+  if (isLoopback && !allowLoopback) return `${LOOPBACK_REFUSED} or write a public host`;
+  return !isLoopback && site.origin.startsWith('http:')
+    ? `write https://${site.host}: http is for loopback names alone`
+    : null;
+}
+
+const LOOPBACK_REFUSED =
+  'a loopback name needs CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK=1, which is for trying things on one machine;';
+// Signs that URL parsers strip, move or read in two ways.
+const UNSAFE_SIGNS = /[\u0000-\u0020\u007f-\uffff\\]/;
+
+function findPageFault(text: string, allowLoopback: boolean): string | null {
+  const fault = findUrlFault(text, allowLoopback);
+  return fault && `${fault}, such as https://www.daily.example/sign-in`;
+}
+
+/** Security 23; OpenID Connect Dynamic Client Registration §2: what may not be registered as a redirect URI. */
+function findRedirectUriFault(text: string, allowLoopback: boolean): string | null {
+  const fault = findUrlFault(text, allowLoopback);
+  if (fault) return `${fault}, such as https://product.example/oauth/callback`;
+  const name = new URL(text).hostname.replace(/^\[|\]$/g, '');
+  return isIP(name) ? 'an address cannot be registered: write a host name' : null;
+}
+
+function findUrlFault(text: string, allowLoopback: boolean): string | null {
+  if (text.length > LONGEST_URI) return `too long: write a URL of ${LONGEST_URI} characters or fewer`;
+  if (text.includes('*')) return 'a wildcard cannot be registered: write one whole URL';
+  if (text.includes('#')) return 'write the URL without a fragment (#…)';
+  if (UNSAFE_SIGNS.test(text) || !/^https?:\/\/[^/]/.test(text) || !URL.canParse(text))
+    return 'write an absolute https URL';
+  const url = new URL(text);
+  if (url.username || url.password || /^https?:\/\/[^/?]*@/.test(text)) return 'write the URL without a user name (…@)';
+  if (isLoopbackHost(url.host)) return allowLoopback ? null : `${LOOPBACK_REFUSED} or write a public URL`;
+  return url.protocol === 'http:' ? 'write the URL with https' : null;
+}
+
+/** The known word that a mistyped one is nearest to; null when none is near. */
+export function findNearest(word: string, known: readonly string[]): string | null {
+  const plain = word.toLowerCase().replaceAll('-', '_');
+  const ranked = known
+    .map((other) => ({ other, distance: editDistance(plain, other) }))
+    .sort((a, b) => a.distance - b.distance);
+  const [best] = ranked;
+  return best && best.distance <= Math.max(1, Math.floor(best.other.length / 3)) ? best.other : null;
+}
+
+/** Levenshtein distance: single letters put in, left out or replaced. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

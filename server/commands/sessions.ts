@@ -1,0 +1,61 @@
+// `causeway sessions end`: signs people out on every domain; their next request anywhere finds nothing.
+
+import { validate as isUuid } from 'uuid';
+import type { Realm } from '../realms/realms.ts';
+import { type CommandContext, CommandFailed, UsageFault } from './context.ts';
+import { findSessionIn, listSessionsIn } from './store.ts';
+import { confirm, isTerminal } from './terminal.ts';
+
+const WHY = { reason: 'operator', address: null } as const;
+/** Sessions ended in one transaction: short enough that nobody's sign-in waits for it. */
+const BATCH = 500;
+
+export type Which = { email?: string; id?: string; isAll: boolean; isConfirmed: boolean };
+
+/** Ends the sessions of an account, one session, or all of a realm, and prints how many. @throws CommandFailed, UsageFault */
+export async function endSessions(context: CommandContext, slug: string, which: Which): Promise<void> {
+  const realm = await context.getRealm(slug);
+  const count = await endWhich(context, realm, which);
+  context.print(count === 1 ? '1 session ended' : `${count} sessions ended`);
+}
+
+async function endWhich(context: CommandContext, realm: Realm, which: Which): Promise<number> {
+  if (which.email !== undefined) return endOfAccount(context, realm, which.email);
+  if (which.id !== undefined) return endOne(context, realm, which.id);
+  await demandConfirmation(realm, which.isConfirmed);
+  let count = 0;
+  for (let ended = BATCH; ended === BATCH; count += ended) ended = await endBatch(context, realm);
+  return count;
+}
+
+async function endOfAccount(
+  { db, openAccounts, sessions }: CommandContext,
+  realm: Realm,
+  email: string,
+): Promise<number> {
+  const account = await openAccounts().findByEmail(db, realm.id, email);
+  if (!account) throw new CommandFailed(`Realm ${realm.slug} has no account with the address ${email}.`);
+  return db.transaction((q) => sessions.revokeAllOf(q, { realmId: realm.id, accountId: account.id }, WHY));
+}
+
+async function endOne({ db, sessions }: CommandContext, realm: Realm, id: string): Promise<number> {
+  const session = isUuid(id) ? await findSessionIn(db, realm.id, id) : null;
+  if (!session) throw new CommandFailed(`Realm ${realm.slug} has no session ${id}.`);
+  return Number(await db.transaction((q) => sessions.revoke(q, session, WHY)));
+}
+
+async function endBatch({ db, sessions }: CommandContext, realm: Realm): Promise<number> {
+  return db.transaction(async (q) => {
+    const batch = await listSessionsIn(q, realm.id, BATCH);
+    for (const session of batch) await sessions.revoke(q, session, WHY);
+    return batch.length;
+  });
+}
+
+async function demandConfirmation(realm: Realm, isConfirmed: boolean): Promise<void> {
+  if (isConfirmed) return;
+  if (!isTerminal())
+    throw new UsageFault('sessions end --all signs everybody out; add --yes to say that this is meant');
+  const answer = await confirm(`Sign everybody out of realm ${realm.slug}?`);
+  if (!answer) throw new CommandFailed('Nothing was ended.');
+}

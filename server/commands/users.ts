@@ -1,0 +1,60 @@
+// `causeway users add`: makes an account. Its password comes from standard input or is asked for without echo, never from
+// the command line, where every process of the machine could read it.
+
+import { text as readAll } from 'node:stream/consumers';
+import { LONGEST_PASSWORD, type RegisterFault } from '../accounts/accounts.ts';
+import type { Realm } from '../realms/realms.ts';
+import { type CommandContext, CommandFailed, UsageFault } from './context.ts';
+import { askSecret, isTerminal } from './terminal.ts';
+
+export type NewUser = {
+  email: string;
+  name: string | null;
+  username: string | null;
+  isPasswordOnStandardInput: boolean;
+};
+
+/** Makes an account and prints its id and sub. @throws CommandFailed listing every fault, UsageFault without a password */
+export async function addUser(context: CommandContext, slug: string, user: NewUser): Promise<void> {
+  const realm = await context.getRealm(slug);
+  const password = await readPassword(user.isPasswordOnStandardInput);
+  const { email, name, username } = user;
+  const registered = await context
+    .openAccounts()
+    .register(realm, { email, name, username, password }, { address: null });
+  if (!registered.ok)
+    throw new CommandFailed(
+      `No account was made:\n${registered.faults.map((fault) => `  ${describe(fault, realm)}`).join('\n')}`,
+    );
+  context.print(`id ${registered.account.id}`);
+  context.print(`sub ${registered.account.sub}`);
+}
+
+async function readPassword(isOnStandardInput: boolean): Promise<string> {
+  if (isOnStandardInput) return (await readAll(process.stdin)).replace(/\r?\n$/, '');
+  if (!isTerminal()) throw new UsageFault('users add needs a terminal to ask for the password, or --password-stdin');
+  const password = await askSecret('Password: ');
+  if ((await askSecret('Once more: ')) !== password)
+    throw new CommandFailed('The two passwords differ. No account was made.');
+  return password;
+}
+
+function describe({ field, fault }: RegisterFault, realm: Realm): string {
+  const name = field === 'email' ? 'the e-mail address' : field === 'username' ? 'the user name' : 'the password';
+  switch (fault) {
+    case 'missing':
+      return `${name} is missing`;
+    case 'invalid':
+      return field === 'email'
+        ? `${name} is not one that is accepted`
+        : `${name} may hold letters and digits joined by dots, hyphens or underscores, or be the e-mail address itself`;
+    case 'taken':
+      return `${name} belongs to another account of this realm`;
+    case 'too-short':
+      return `${name} is too short: ${realm.settings.password_min_length} characters or more`;
+    case 'too-long':
+      return `${name} is too long: ${LONGEST_PASSWORD} characters or fewer`;
+    default:
+      return fault satisfies never;
+  }
+}

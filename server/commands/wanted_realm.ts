@@ -1,0 +1,111 @@
+// What a realm file wants, once it is known to be right; and, before that, as much of it as can be made out.
+
+import { type ClientDraft, LANDING_PATH } from '../clients/clients.ts';
+import type { Host } from '../lib/ids.ts';
+import { parseOrigin } from '../lib/url.ts';
+import type { Path } from './yaml_text.ts';
+
+export type Place = { host: Host; origin: string };
+export type Kind = ClientDraft['kind'];
+
+/** A realm as the file describes it; what is undefined or absent is not mentioned. */
+export type WantedRealm = {
+  slug: string;
+  auth: Place;
+  /** Null for the hosted page. */
+  authenticationUrl: string | null | undefined;
+  settings: Record<string, unknown>;
+  brand: Record<string, unknown>;
+  clients: { draft: ClientDraft; origin: string | null }[];
+};
+
+/** As much of a realm as can be made out even if it has faults; for the checks that compare one thing with another. */
+export type RealmOutline = {
+  path: Path;
+  slug: string | null;
+  auth: Place | null;
+  authenticationUrl: string | null | undefined;
+  clients: {
+    path: Path;
+    id: string | null;
+    kind: Kind;
+    place: Place | null;
+    hasSecret: boolean;
+    proxySecret: string | null;
+    isPublic: boolean;
+  }[];
+};
+
+export type Raw = Record<string, unknown>;
+
+/** What can be made out of a realm, whatever it holds. */
+export function toOutline({ raw, path }: { raw: Raw; path: Path }): RealmOutline {
+  return {
+    path,
+    slug: asText(raw['slug']),
+    auth: parseOrigin(asText(raw['auth_domain']) ?? ''),
+    authenticationUrl: pageOf(raw),
+    clients: asList(raw['clients']).map((value, index) => {
+      const client = asRaw(value) ?? {};
+      const kind = kindOf(client);
+      return {
+        path: [...path, 'clients', index],
+        id: asText(client['id']),
+        kind,
+        place: kind === 'first-party' ? parseOrigin(asText(client['domain']) ?? '') : null,
+        hasSecret: 'secret' in client,
+        proxySecret: asText(client['proxy_secret']),
+        isPublic: client['token_endpoint_auth_method'] === 'none',
+      };
+    }),
+  };
+}
+
+/** A realm without faults as what is wanted. */
+export function toWanted(raw: Raw): WantedRealm {
+  return {
+    slug: String(raw['slug']),
+    auth: placeOf(raw['auth_domain']),
+    authenticationUrl: pageOf(raw),
+    settings: asRaw(raw['settings']) ?? {},
+    brand: asRaw(raw['brand']) ?? {},
+    clients: asList(raw['clients']).map((client) => toWantedClient(asRaw(client) ?? {})),
+  };
+}
+
+function toWantedClient(raw: Raw): WantedRealm['clients'][number] {
+  const { id, kind: _, name, domain, proxy_secret, secret, redirect_uris, disabled, ...protocol } = raw;
+  const place = domain === undefined ? null : placeOf(domain);
+  const draft = {
+    clientId: String(id),
+    kind: kindOf(raw),
+    name: (asText(name) ?? String(id)).trim(),
+    domain: place?.host ?? null,
+    redirectUris: place ? [`${place.origin}${LANDING_PATH}`] : asList(redirect_uris).map(String),
+    secret: asText(secret),
+    proxySecret: asText(proxy_secret),
+    protocol,
+    isDisabled: disabled === true,
+  };
+  return { draft, origin: place?.origin ?? null };
+}
+
+const pageOf = (raw: Raw): string | null | undefined =>
+  raw['authentication_url'] === undefined ? undefined : asText(raw['authentication_url']);
+
+function placeOf(text: unknown): Place {
+  const place = parseOrigin(String(text));
+  if (!place) throw new Error(`not a host: ${text}`);
+  return place;
+}
+
+/** The kind of a client; guessed from its other keys where it is not said, so that those are checked all the same. */
+export function kindOf(raw: Raw): Kind {
+  if (raw['kind'] === 'first-party' || raw['kind'] === 'third-party') return raw['kind'];
+  return 'redirect_uris' in raw || 'secret' in raw ? 'third-party' : 'first-party';
+}
+
+export const asRaw = (value: unknown): Raw | null =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Raw) : null;
+export const asList = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+const asText = (value: unknown): string | null => (typeof value === 'string' ? value : null);

@@ -1,0 +1,213 @@
+// THE KNOBS: every setting of the server, in one table; the only file that reads the environment.
+// `loadConfig` is pure: it takes an environment, reports all faults at once, and returns a frozen value grouped by feature.
+// docs/configuration.md is generated from the table.
+
+import { availableParallelism } from 'node:os';
+import ipaddr from 'ipaddr.js';
+import { parseDuration } from './lib/duration.ts';
+
+/** A value that prints as `[secret]` wherever it ends up by accident. */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) {
+    this.#value = value;
+  }
+  /** The value itself; call it only where it is used. */
+  reveal(): string {
+    return this.#value;
+  }
+  toString() {
+    return '[secret]';
+  }
+  toJSON() {
+    return '[secret]';
+  }
+  [Symbol.for('nodejs.util.inspect.custom')]() {
+    return '[secret]';
+  }
+}
+
+type Setting<T> = {
+  variable: string;
+  parse(text: string): T | { fault: string };
+  fallback: () => T;
+  shown: string;
+  secret?: true;
+  says: string;
+};
+
+const fault = (text: string) => ({ fault: text });
+const whole = (least: number, most: number) => (text: string) => {
+  const value = Number(text);
+  return Number.isInteger(value) && value >= least && value <= most
+    ? value
+    : fault(`must be a whole number from ${least} to ${most}`);
+};
+const oneOf =
+  <T extends string>(...choices: T[]) =>
+  (text: string) =>
+    choices.find((choice) => choice === text) ?? fault(`must be one of ${choices.join(', ')}`);
+const seconds = (text: string) => parseDuration(text) ?? fault('must be a duration such as 30s, 5m or 12h');
+const flag = (text: string) => (text === '1' ? true : text === '0' ? false : fault('must be 1 or 0'));
+
+const set = <T>(setting: Setting<T>) => setting;
+
+export const SETTINGS = {
+  databaseUrl: set<Secret | null>({
+    variable: 'DATABASE_URL',
+    parse: (text) => (/^postgres(ql)?:\/\//.test(text) ? new Secret(text) : fault('must begin with postgres://')),
+    fallback: () => null,
+    shown: 'an embedded PostgreSQL with the demo',
+    secret: true,
+    says: 'PostgreSQL to use. When set, no demo data is ever made and CAUSEWAY_SECRET is required.',
+  }),
+  port: set<number>({
+    variable: 'PORT',
+    parse: whole(0, 65_535),
+    fallback: () => 8080,
+    shown: '8080',
+    says: 'Port to listen on; 0 picks a free one.',
+  }),
+  host: set<string>({
+    variable: 'CAUSEWAY_HOST',
+    parse: (text) => (ipaddr.isValid(text) ? text : fault('must be an IP address to listen on')),
+    fallback: () => '127.0.0.1',
+    shown: '127.0.0.1',
+    says: 'Address to listen on; 0.0.0.0 or :: for every interface, as in a container behind a proxy.',
+  }),
+  opsPort: set<number | null>({
+    variable: 'CAUSEWAY_OPS_PORT',
+    parse: whole(0, 65_535),
+    fallback: () => null,
+    shown: 'off',
+    says: 'Private port for /healthz, /readyz and /metrics on the same address; never route the public to it.',
+  }),
+  secrets: set<readonly Secret[]>({
+    variable: 'CAUSEWAY_SECRET',
+    parse: parseSecrets,
+    fallback: () => [],
+    shown: 'required with DATABASE_URL',
+    secret: true,
+    says: 'Key material, 32 characters or more, the same on every node. To replace it write `new,old`: the first signs, all verify. Losing it loses sign-in pages that are open, and no session.',
+  }),
+  proxies: set<readonly string[]>({
+    variable: 'CAUSEWAY_PROXIES',
+    parse: parseNetworks,
+    fallback: () => [],
+    shown: 'none',
+    says: 'Addresses of your own proxies and load balancers, comma-separated, CIDR allowed. Only they are believed about `X-Forwarded-For`; everybody else is known by the address of the connection.',
+  }),
+  poolSize: set<number>({
+    variable: 'CAUSEWAY_DATABASE_CONNECTIONS',
+    parse: whole(2, 200),
+    fallback: () => 10,
+    shown: '10',
+    says: 'Most connections to PostgreSQL that one node opens, one more for notifications not counted.',
+  }),
+  namedStatements: set<boolean>({
+    variable: 'CAUSEWAY_NAMED_STATEMENTS',
+    parse: flag,
+    fallback: () => true,
+    shown: '1',
+    says: '0 sends hot statements unprepared, for a pooler that cannot keep prepared statements.',
+  }),
+  hashingConcurrency: set<number>({
+    variable: 'CAUSEWAY_HASHING_CONCURRENCY',
+    parse: whole(1, 64),
+    fallback: () => Math.max(1, availableParallelism() - 1),
+    shown: 'cores − 1, at least 1',
+    says: 'Passwords hashed at the same time. More than cores − 1 slows every other request during a sign-in storm.',
+  }),
+  logLevel: set<'debug' | 'info' | 'warn' | 'error' | 'silent'>({
+    variable: 'CAUSEWAY_LOG_LEVEL',
+    parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    fallback: () => 'info',
+    shown: 'info',
+    says: 'Least severity of the lines that are logged.',
+  }),
+  drainSeconds: set<number>({
+    variable: 'CAUSEWAY_DRAIN',
+    parse: seconds,
+    fallback: () => 10,
+    shown: '10s',
+    says: 'How long running requests may take to finish after SIGTERM.',
+  }),
+  dataFolder: set<string | null>({
+    variable: 'CAUSEWAY_DATA',
+    parse: (text) => (text.startsWith('/') ? text : fault('must be an absolute path')),
+    fallback: () => null,
+    shown: '.causeway in the checkout; as root a folder under /var/lib/causeway',
+    says: 'Folder of the embedded PostgreSQL (trial and tests only).',
+  }),
+  allowLoopback: set<boolean>({
+    variable: 'CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK',
+    parse: flag,
+    fallback: () => false,
+    shown: '0',
+    says: '1 permits http on loopback names (*.localhost) and outgoing calls to loopback. For trying things on one machine; refused as soon as any auth domain is not a loopback name.',
+  }),
+} as const;
+
+type Table = typeof SETTINGS;
+type Values = { [Key in keyof Table]: ReturnType<Table[Key]['fallback']> };
+export type Config = Readonly<Values & { isTrial: boolean }>;
+
+/** All faults of an environment in one error, a line each. */
+export class ConfigError extends Error {}
+
+/**
+ * Reads the settings from an environment.
+ * @returns the frozen configuration; `isTrial` is true without DATABASE_URL (embedded database, demo, loopback allowed).
+ * @throws ConfigError listing every fault, unknown `CAUSEWAY_…` variables included
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = [];
+  const entries = Object.entries(SETTINGS).map(([key, setting]) => {
+    const text = env[setting.variable];
+    if (text === undefined || text === '') return [key, setting.fallback()] as const;
+    const value = setting.parse(text);
+    if (isFault(value)) {
+      faults.push(`${setting.variable} ${value.fault}`);
+      return [key, setting.fallback()] as const;
+    }
+    return [key, value] as const;
+  });
+  const known = new Set<string>(Object.values(SETTINGS).map((setting) => setting.variable));
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('CAUSEWAY_') && !known.has(name)) faults.push(`${name} is not a setting of Causeway`);
+  }
+  const values = Object.fromEntries(entries) as unknown as Values;
+  const isTrial = values.databaseUrl === null;
+  if (!isTrial && values.secrets.length === 0 && !env['CAUSEWAY_SECRET']) {
+    faults.push('CAUSEWAY_SECRET must be set when DATABASE_URL is; make one with: openssl rand -base64 48');
+  }
+  if (faults.length > 0) throw new ConfigError(`The configuration has faults:\n${faults.map((f) => `  - ${f}`).join('\n')}`);
+  return Object.freeze({ ...values, allowLoopback: values.allowLoopback || isTrial, isTrial });
+}
+
+/** The configuration of this process. */
+export function processConfig(): Config {
+  return loadConfig(process.env);
+}
+
+/** The variables of this process, for a realm file that names some of them as `${NAME}`. */
+export function processEnvironment(): Readonly<Record<string, string | undefined>> {
+  return { ...process.env };
+}
+
+function isFault(value: unknown): value is { fault: string } {
+  return typeof value === 'object' && value !== null && 'fault' in value;
+}
+
+function parseSecrets(text: string) {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.some((part) => part.length < 32)) return fault('must be 32 characters or more (each, if several)');
+  if (parts.some((part) => new Set(part).size < 8)) return fault('must be random, not a repeated pattern');
+  return parts.map((part) => new Secret(part));
+}
+
+function parseNetworks(text: string) {
+  const parts = text.split(',').map((part) => part.trim());
+  const bad = parts.filter((part) => !ipaddr.isValid(part) && !ipaddr.isValidCIDR(part));
+  return bad.length > 0 ? fault(`has entries that are no address or network: ${bad.join(', ')}`) : parts;
+}

@@ -1,0 +1,170 @@
+// The one pool (knex over pg), the hot path through it, and transactions.
+// `run` takes a connection from knex's own pool, so a named statement also works, and sees its writes, inside a transaction.
+// `acquireConnection` is a semi-public method of knex: it is used in this file alone (test/db/database.test.ts holds it).
+
+import knexModule, { type Knex } from 'knex';
+import type { Statement } from './statement.ts';
+
+const { knex: createKnex } = knexModule;
+
+export type Row = Record<string, unknown>;
+
+export type Queryable = {
+  /** Runs a named statement and returns its rows. */
+  run<R extends Row = Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
+  /** The knex query builder, bound to the pool or to the transaction. */
+  readonly builder: Knex;
+};
+
+export type Database = Queryable & {
+  /** Runs `work` in one transaction; up to 3 tries when PostgreSQL reports a deadlock or a serialisation failure. */
+  transaction<T>(work: (q: Queryable) => Promise<T>): Promise<T>;
+  /** Connections in use and idle. */
+  pool(): { used: number; free: number; waiting: number };
+  close(): Promise<void>;
+};
+
+/** The database did not answer in time or at all; the request is answered 503 and may be sent again. */
+export class DatabaseUnavailable extends Error {}
+
+/**
+ * Time limits set on every connection, in milliseconds. `statement_timeout` alone does not end a wait for a frozen server,
+ * so the client keeps its own, longer, `query_timeout` (reliability R-32, R-43).
+ */
+export const TIMEOUTS = {
+  statement_timeout: 5000,
+  lock_timeout: 2000,
+  idle_in_transaction_session_timeout: 10_000,
+  query_timeout: 6000,
+  connectionTimeoutMillis: 2000,
+} as const;
+const ACQUIRE_TIMEOUT_MS = 2000;
+
+export function databaseKnexConfig(options: { url: string; poolSize: number; applicationName: string }): Knex.Config {
+  return {
+    client: 'pg',
+    connection: {
+      connectionString: options.url,
+      application_name: options.applicationName,
+      keepAlive: true,
+      ...TIMEOUTS,
+    } as Knex.PgConnectionConfig,
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, propagateCreateError: false },
+    acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    migrations: { directory: new URL('../../migrations', import.meta.url).pathname, loadExtensions: ['.ts'] },
+  };
+}
+
+/** Opens the pool; connects only when first asked. */
+export function openDatabase(options: {
+  url: string;
+  poolSize: number;
+  applicationName: string;
+  namedStatements: boolean;
+}): Database {
+  const knex = createKnex(databaseKnexConfig(options));
+  const run = runner(knex, options.namedStatements);
+
+  async function transaction<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await knex.transaction((trx) => work({ run: runner(trx, options.namedStatements), builder: trx }));
+      } catch (error) {
+        if (attempt < 3 && isRetryable(error)) {
+          await new Promise((resolve) => setTimeout(resolve, attempt * 10 + Math.random() * 20));
+          continue;
+        }
+        throw translate(error);
+      }
+    }
+  }
+
+  function pool() {
+    const tarn = knex.client.pool as { numUsed(): number; numFree(): number; numPendingAcquires(): number };
+    return { used: tarn.numUsed(), free: tarn.numFree(), waiting: tarn.numPendingAcquires() };
+  }
+
+  return { run, builder: knex, transaction, pool, close: () => knex.destroy() };
+}
+
+type Connection = {
+  query(query: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
+  __knex__disposed?: unknown;
+};
+
+function runner(knex: Knex, isNamed: boolean): Queryable['run'] {
+  const client = knex.client as {
+    acquireConnection(): Promise<Connection>;
+    releaseConnection(connection: Connection): Promise<void>;
+    transacting?: boolean;
+  };
+
+  async function once(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    const connection = await client.acquireConnection();
+    try {
+      const query = { text: statement.text, values: [...values], ...(isNamed && { name: statement.name }) };
+      return (await connection.query(query)).rows;
+    } catch (error) {
+      // A connection that broke or timed out still waits for its answer: knex drops it instead of handing it on.
+      if (isConnectionLoss(error)) connection.__knex__disposed = error;
+      throw error;
+    } finally {
+      await client.releaseConnection(connection);
+    }
+  }
+
+  return async <R extends Row>(statement: Statement, values: readonly unknown[]) => {
+    try {
+      return (await once(statement, values)) as R[];
+    } catch (error) {
+      const mayRepeat = statement.kind === 'read' && !('isTransaction' in knex && knex.isTransaction);
+      if (!mayRepeat || !isConnectionLoss(error) || isTimeout(error)) throw translate(error);
+    }
+    // A broken connection is found out only by using it; one more try, on another one, hides a restart of PostgreSQL.
+    return (await once(statement, values).catch((error) => Promise.reject(translate(error)))) as R[];
+  };
+}
+
+const CONNECTION_STATES = new Set(['57P01', '57P02', '57P03', '08000', '08003', '08006', '08001', '08004']);
+// 53300 too many clients, 53100 disk full, 25006 read-only (a standby before its promotion), 55P03 and 57014 timeouts,
+// 40001 and 40P01 once their tries are used up.
+const UNAVAILABLE_STATES = new Set(['53300', '53100', '53200', '25006', '55P03', '57014', '40001', '40P01']);
+const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND']);
+
+/** The SQLSTATE of an error that PostgreSQL sent, or null. */
+export function sqlState(error: unknown): string | null {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null;
+}
+
+/** Whether an error is the violation of a unique index (23505), optionally of that one. */
+export function isUniqueViolation(error: unknown, index?: string): boolean {
+  return sqlState(error) === '23505' && (index === undefined || (error as { constraint?: string }).constraint === index);
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && /timeout/i.test(`${error.name} ${error.message}`);
+}
+
+function isConnectionLoss(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === 'string' && (CONNECTION_STATES.has(code) || CONNECTION_CODES.has(code))) return true;
+  return /Query read timeout|Connection terminated|not queryable|Client has encountered a connection error/i.test(error.message);
+}
+
+function isRetryable(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40001' || state === '40P01';
+}
+
+/** Whether an error means that PostgreSQL cannot serve us now (away, full, overloaded), not that we asked wrongly. */
+export function isUnavailable(error: unknown): boolean {
+  const state = sqlState(error);
+  if (isConnectionLoss(error) || (state !== null && UNAVAILABLE_STATES.has(state))) return true;
+  return error instanceof Error && error.name === 'KnexTimeoutError';
+}
+
+function translate(error: unknown): unknown {
+  return isUnavailable(error) ? new DatabaseUnavailable('PostgreSQL is not available', { cause: error }) : error;
+}

@@ -1,0 +1,149 @@
+// Request bodies: read with limits, parsed strictly, validated by a zod schema. What is refused: compressed bodies, other
+// content types, more than 100 KB, JSON deeper than 32 levels, repeated JSON keys, control characters, repeated form fields.
+
+import getRawBody from 'raw-body';
+import type { z } from 'zod';
+import { AppError } from './errors.ts';
+import type { Context } from './route.ts';
+import { isCleanText } from './text.ts';
+
+const LARGEST_BODY_BYTES = 100 * 1024;
+const DEEPEST_JSON = 32;
+const MOST_FORM_FIELDS = 100;
+
+/**
+ * The JSON object in the body, as the schema types it; fields that the schema does not name are dropped.
+ * @throws AppError unsupported_media_type, payload_too_large, or invalid_request naming the field and what it must be
+ */
+export async function readJson<Schema extends z.ZodType>(ctx: Context, schema: Schema): Promise<z.infer<Schema>> {
+  requireContentType(ctx, 'application/json');
+  const text = await readText(ctx);
+  return validate(schema, parseJsonObject(text));
+}
+
+/** The fields of a form body (`application/x-www-form-urlencoded`), each present at most once. Throws as readJson. */
+export async function readForm<Schema extends z.ZodType>(ctx: Context, schema: Schema): Promise<z.infer<Schema>> {
+  requireContentType(ctx, 'application/x-www-form-urlencoded');
+  const text = await readText(ctx);
+  const fields: Record<string, string> = Object.create(null);
+  const pairs = text === '' ? [] : text.split('&');
+  if (pairs.length > MOST_FORM_FIELDS) throw new AppError('invalid_request', { description: `Send at most ${MOST_FORM_FIELDS} fields.` });
+  for (const pair of pairs) {
+    const [name, value] = [...splitPair(pair)].map(decodeField) as [string, string];
+    if (name in fields) throw new AppError('invalid_request', { description: 'A form field may stand only once.' });
+    fields[name] = value;
+  }
+  return validate(schema, fields);
+}
+
+/** Whether a request declares exactly that content type, with no parameter but `charset=utf-8`. */
+export function hasContentType(ctx: Context, type: string): boolean {
+  const [essence = '', ...parameters] = ctx.get('Content-Type').toLowerCase().split(';').map((part) => part.trim());
+  return essence === type && parameters.every((parameter) => /^charset="?utf-8"?$/.test(parameter));
+}
+
+function requireContentType(ctx: Context, type: string) {
+  if (!hasContentType(ctx, type)) throw new AppError('unsupported_media_type', { description: `Send the body as ${type}.` });
+  const encoding = ctx.get('Content-Encoding');
+  if (encoding && encoding !== 'identity') throw new AppError('unsupported_media_type', { description: 'Send the body uncompressed.' });
+}
+
+async function readText(ctx: Context): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await getRawBody(ctx.req, { limit: LARGEST_BODY_BYTES, length: ctx.get('Content-Length') || null });
+  } catch (error) {
+    // The rest of the body is not waited for: the connection ends with the answer.
+    ctx.set('Connection', 'close');
+    if ((error as { type?: string }).type === 'entity.too.large') throw new AppError('payload_too_large');
+    throw new AppError('invalid_request', { description: 'The body did not arrive whole.', cause: error });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new AppError('invalid_request', { description: 'The body is not UTF-8.' });
+  }
+}
+
+function parseJsonObject(text: string): Record<string, unknown> {
+  checkJsonShape(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new AppError('invalid_request', { description: 'The body is not valid JSON.' });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new AppError('invalid_request', { description: 'The body must be a JSON object.' });
+  }
+  checkStrings(value);
+  return value as Record<string, unknown>;
+}
+
+const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
+
+/**
+ * One pass over the tokens, without recursion: depth and repeated keys. JSON.parse keeps the last of two equal keys in
+ * silence, and a filter in front of us may have judged the first.
+ */
+function checkJsonShape(text: string) {
+  const scopes: (Set<string> | null)[] = [];
+  let previous = '';
+  for (const [token] of text.matchAll(JSON_TOKEN)) {
+    if (token === '{' || token === '[') {
+      if (scopes.push(token === '{' ? new Set() : null) > DEEPEST_JSON) {
+        throw new AppError('invalid_request', { description: `Nest JSON at most ${DEEPEST_JSON} levels deep.` });
+      }
+    } else if (token === '}' || token === ']') scopes.pop();
+    else if (token === ':') {
+      const keys = scopes.at(-1);
+      const key = unescapeKey(previous);
+      if (keys?.has(key) || key === '__proto__') throw new AppError('invalid_request', { description: 'A JSON key stands twice or is not allowed.' });
+      keys?.add(key);
+    }
+    previous = token;
+  }
+}
+
+function unescapeKey(token: string): string {
+  try {
+    return String(JSON.parse(token));
+  } catch {
+    return token;
+  }
+}
+
+function checkStrings(value: unknown) {
+  if (typeof value === 'string') {
+    if (!isCleanText(value)) throw new AppError('invalid_request', { description: 'Text in the body has control characters or is not well-formed Unicode.' });
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, entry] of Object.entries(value)) {
+      checkStrings(key);
+      checkStrings(entry);
+    }
+  }
+}
+
+function validate<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+  throw new AppError('invalid_request', { description: `The request is not as expected. ${faults.join('; ')}` });
+}
+
+function* splitPair(pair: string): Generator<string> {
+  const equals = pair.indexOf('=');
+  yield equals < 0 ? pair : pair.slice(0, equals);
+  yield equals < 0 ? '' : pair.slice(equals + 1);
+}
+
+function decodeField(text: string): string {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw new AppError('invalid_request', { description: 'A form field is not well-formed percent-encoded UTF-8.' });
+  }
+  if (!isCleanText(decoded)) throw new AppError('invalid_request', { description: 'A form field has control characters.' });
+  return decoded;
+}

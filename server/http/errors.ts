@@ -1,0 +1,108 @@
+// Refusals: one class over one table, and the one place that turns anything thrown into an answer.
+// Three texts for three readers: `code` for programs, `description` for the developer of the client, `detail` for our log.
+// docs/errors.md is generated from the table.
+
+import { DatabaseUnavailable, isUnavailable } from '../db/database.ts';
+import type { Log } from '../lib/log.ts';
+import type { Context, Middleware } from './route.ts';
+
+/** Every refusal: its status, what a caller may read, and which page a browser is shown. */
+export const ERRORS = {
+  invalid_request: { status: 400, text: 'The request is malformed.', page: 'bad-request' },
+  unauthenticated: { status: 401, text: 'Not signed in: neither the qt-auth cookie nor the X-QT-AUTH header carries a live session.', page: 'forbidden' },
+  invalid_credentials: { status: 401, text: 'The e-mail address or user name and the password do not match.', page: 'forbidden' },
+  forbidden: { status: 403, text: 'This request is not allowed from there.', page: 'forbidden' },
+  reauth_required: { status: 403, text: 'Sign in again first: this needs a recent sign-in.', page: 'forbidden' },
+  not_found: { status: 404, text: 'There is nothing at this address.', page: 'not-found' },
+  method_not_allowed: { status: 405, text: 'This address does not take that method.', page: 'method-not-allowed' },
+  conflict: { status: 409, text: 'This collides with something that exists.', page: 'bad-request' },
+  payload_too_large: { status: 413, text: 'The body is too large.', page: 'bad-request' },
+  uri_too_long: { status: 414, text: 'The address is too long.', page: 'bad-request' },
+  unsupported_media_type: { status: 415, text: 'Send application/json, uncompressed.', page: 'bad-request' },
+  unknown_host: { status: 421, text: 'No site is registered under this host.', page: 'unknown-host' },
+  unknown_client: { status: 400, text: 'The client_id is not a client of this host.', page: 'unknown-client' },
+  redirect_uri_mismatch: { status: 400, text: 'The redirect_uri is not one that is registered for this client.', page: 'redirect-uri-mismatch' },
+  callback_not_allowed: { status: 400, text: 'The callback is not a page of this client.', page: 'callback-not-allowed' },
+  code_invalid: { status: 400, text: 'The authorization code is unknown, used or expired.', page: 'code-invalid' },
+  cookies_refused: { status: 400, text: 'The browser did not send back the cookie that was set a moment ago.', page: 'cookies-refused' },
+  too_many_requests: { status: 429, text: 'Too many tries. Wait, then try again.', page: 'too-many-requests' },
+  server_error: { status: 500, text: 'Something went wrong on our side.', page: 'server-error' },
+  unavailable: { status: 503, text: 'Not available at the moment. Try again shortly.', page: 'unavailable' },
+} as const satisfies Record<string, { status: number; text: string; page: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export type Refusal = {
+  code: ErrorCode;
+  status: number;
+  /** For the developer of the client: what to change. Never input reflected, never user data. */
+  description: string;
+  /** For our log alone. */
+  detail: Record<string, unknown>;
+  headers: Record<string, string>;
+  /** For a page: rows that may be shown to whoever asked. */
+  rows: readonly { label: string; value: string }[];
+  continueUrl: string | null;
+};
+
+type Options = Partial<Omit<Refusal, 'code' | 'status'>> & { retryAfterSeconds?: number; cause?: unknown };
+
+/** A refusal on its way to the one catch. */
+export class AppError extends Error {
+  readonly refusal: Refusal;
+  constructor(code: ErrorCode, options: Options = {}) {
+    const { status, text } = ERRORS[code];
+    super(options.description ?? text, { cause: options.cause });
+    const retry = options.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(options.retryAfterSeconds))) };
+    this.refusal = {
+      code,
+      status,
+      description: options.description ?? text,
+      detail: options.detail ?? {},
+      headers: { ...options.headers, ...retry },
+      rows: options.rows ?? [],
+      continueUrl: options.continueUrl ?? null,
+    };
+  }
+}
+
+/** The refusal that an unknown thrown value amounts to. */
+export function toRefusal(error: unknown): Refusal {
+  if (error instanceof AppError) return error.refusal;
+  if (error instanceof DatabaseUnavailable || isUnavailable(error)) return new AppError('unavailable', { retryAfterSeconds: 2 }).refusal;
+  // Nobody is there to read the answer any more.
+  if (error instanceof Error && error.name === 'AbortError') return new AppError('invalid_request', { description: 'The client went away.' }).refusal;
+  return new AppError('server_error').refusal;
+}
+
+/** A signal that aborts when the client goes away before its answer, so that queued work for it can be dropped. */
+export function clientGone(ctx: Context): AbortSignal {
+  const controller = new AbortController();
+  ctx.res.once('close', () => {
+    if (!ctx.res.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+export type PresentRefusal = (ctx: Context, refusal: Refusal) => void;
+
+/**
+ * The one catch. Builds the whole answer itself: Koa's own handler would drop `Cache-Control` and every other header
+ * that was set before.
+ */
+export function catchErrors(options: { present: PresentRefusal; log: Log }): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      const refusal = toRefusal(error);
+      const fields = { request: ctx.state['requestId'], error: refusal.code, detail: refusal.detail };
+      if (refusal.code === 'server_error') options.log.error({ ...fields, err: error }, 'request failed');
+      else if (refusal.code === 'unavailable') options.log.warn({ ...fields, err: error }, 'request refused');
+      else options.log.info(fields, 'request refused');
+      ctx.status = refusal.status;
+      ctx.set(refusal.headers);
+      options.present(ctx, refusal);
+    }
+  };
+}

@@ -1,0 +1,41 @@
+// Query strings, read strictly: a defined parameter may stand once (RFC 6749 §3.1) and must be well-formed; parameters
+// that the endpoint does not define are ignored, however odd.
+
+import { AppError } from './errors.ts';
+import type { Context } from './route.ts';
+import { isCleanText } from './text.ts';
+
+/**
+ * The values of the named parameters.
+ * @returns one entry per name that is present and not empty (an empty value counts as absent, RFC 6749 §3.1)
+ * @throws AppError invalid_request when one is repeated or malformed
+ */
+export function readQuery<Name extends string>(ctx: Context, names: readonly Name[]): Partial<Record<Name, string>> {
+  const found = new Map<string, string>();
+  const wanted = new Set<string>(names);
+  for (const pair of ctx.querystring.split('&')) {
+    const equals = pair.indexOf('=');
+    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
+    if (name === null || !wanted.has(bareName(name))) continue;
+    // `code[]=a` and `code[x]=a` are other spellings of a repeated parameter.
+    if (!wanted.has(name) || found.has(name)) throw new AppError('invalid_request', { description: `Send the parameter ${bareName(name)} once, as plain text.` });
+    const value = decode(equals < 0 ? '' : pair.slice(equals + 1));
+    if (value === null || !isCleanText(value)) throw new AppError('invalid_request', { description: `The parameter ${name} is not well-formed percent-encoded UTF-8.` });
+    found.set(name, value);
+  }
+  const present = [...found].filter(([, value]) => value !== '');
+  return Object.fromEntries(present) as Partial<Record<Name, string>>;
+}
+
+function bareName(name: string): string {
+  const bracket = name.indexOf('[');
+  return bracket < 0 ? name : name.slice(0, bracket);
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,29 @@
+// The only way to send a browser on: 303 after anything that may have carried a password (RFC 9700 §4.12: never 307), an
+// absolute or same-host target that somebody proved, and no body that could reflect it.
+
+import type { CallbackUri, RedirectUri } from '../lib/ids.ts';
+import type { Context } from './route.ts';
+
+/** A path of this host, as a literal of our own code begins with. */
+export type OwnPath = `/${string}`;
+/** A target made from a proven redirect URI or from configuration. */
+export type Target = RedirectUri | CallbackUri | OwnPath | ConfiguredUrl;
+/** An absolute URL that comes from the realm's configuration, with parameters of ours. */
+export type ConfiguredUrl = string & { readonly configured: unique symbol };
+
+/** Answers 303 with a pure-ASCII Location. */
+export function seeOther(ctx: Context, target: Target): void {
+  ctx.status = 303;
+  ctx.set('Location', target);
+  ctx.type = 'text/plain';
+  ctx.body = '';
+}
+
+/** An absolute URL built from configuration and encoded parameters; absent values are left out. */
+export function configuredUrl(base: string, parameters: Record<string, string | null | undefined> = {}): ConfiguredUrl {
+  const url = new URL(base);
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value != null) url.searchParams.set(name, value);
+  }
+  return url.href as ConfiguredUrl;
+}

@@ -1,0 +1,28 @@
+// Structured log lines (pino, JSON, one line each: a line break inside a value is escaped, so nobody can forge a line).
+// What may never be logged is redacted by name here and is not handed over in the first place.
+
+import { type Logger, pino } from 'pino';
+
+export type Log = Logger;
+
+const REDACTED = ['password', 'code', 'token', 'secret', 'cookie', 'authorization', 'otp', 'handle'].flatMap((name) => [
+  name,
+  `*.${name}`,
+]);
+
+/**
+ * The process's logger.
+ * @param options level (pino's names); destination, where lines go (standard output unless given).
+ */
+export function createLog(options: { level: string; destination?: { write(line: string): void } }): Log {
+  const destination = options.destination ?? standardOutput();
+  return pino({ level: options.level, base: null, redact: { paths: REDACTED, censor: '[redacted]' } }, destination);
+}
+
+/** Standard output whose reader may go away: a closed pipe costs log lines, never the server. */
+function standardOutput() {
+  const destination = pino.destination({ dest: 1, sync: false, minLength: 0 });
+  destination.on('error', () => undefined);
+  process.stdout.on('error', () => undefined);
+  return destination;
+}

@@ -1,0 +1,62 @@
+// Metrics in Prometheus form (prom-client), shown on the private port alone.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** A registry of its own for each server, so that several can live in one process. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: 'causeway_' });
+  const seconds = new Histogram({
+    name: 'causeway_request_seconds',
+    help: 'Time from request to answer, by route.',
+    labelNames: ['route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    registers,
+  });
+  const failures = new Counter({ name: 'causeway_server_errors_total', help: 'Answers with status 500, each a fault of ours.', registers });
+
+  function observeRequest(request: { route: string; status: number; seconds: number }) {
+    seconds.observe({ route: request.route, status: String(request.status) }, request.seconds);
+    if (request.status === 500) failures.inc();
+  }
+
+  function observeDatabase(read: () => { used: number; free: number; waiting: number }) {
+    const gauge = new Gauge({
+      name: 'causeway_database_connections',
+      help: 'Connections to PostgreSQL by state; waiting counts requests that wait for one.',
+      labelNames: ['state'],
+      registers,
+      collect: () => {
+        for (const [state, count] of Object.entries(read())) gauge.set({ state }, count);
+      },
+    });
+  }
+
+  function observeHashing(read: () => { waiting: number; running: number }) {
+    const gauge = new Gauge({
+      name: 'causeway_password_hashes',
+      help: 'Passwords being hashed and waiting for it.',
+      labelNames: ['state'],
+      registers,
+      collect: () => {
+        for (const [state, count] of Object.entries(read())) gauge.set({ state }, count);
+      },
+    });
+  }
+
+  function observeStreams(read: () => number) {
+    const gauge: Gauge = new Gauge({
+      name: 'causeway_event_streams',
+      help: 'Open event streams.',
+      registers,
+      collect: () => {
+        gauge.set(read());
+      },
+    });
+  }
+
+  return { observeRequest, observeDatabase, observeHashing, observeStreams, text: () => registry.metrics(), contentType: registry.contentType };
+}

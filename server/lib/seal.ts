@@ -1,0 +1,44 @@
+// Signed values that the browser carries for us (RFC 7515, HS256 by jose): what is inside can be read but not changed.
+// Keys derive from CAUSEWAY_SECRET by HKDF, one per purpose, so a value sealed for one use is worthless for another.
+// Several secrets may be given: the first signs, all verify, so a secret can be replaced without anybody noticing.
+
+import { hkdfSync } from 'node:crypto';
+import { jwtVerify, SignJWT } from 'jose';
+
+export type Sealer = ReturnType<typeof createSealer>;
+
+/** 256 bits for one purpose, derived from a secret (RFC 5869). */
+export function deriveKey(secret: string, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, 'causeway', purpose, 32));
+}
+
+/**
+ * Seals and opens values for one purpose.
+ * @param options secrets: newest first, at least one; purpose: a fixed name, also the `typ` of the token.
+ */
+export function createSealer(options: { secrets: readonly string[]; purpose: string }) {
+  const keys = options.secrets.map((secret) => deriveKey(secret, options.purpose));
+  const typ = `causeway-${options.purpose}+jwt`;
+  const signingKey = keys[0];
+  if (!signingKey) throw new Error('createSealer needs at least one secret');
+
+  /** A compact token holding `payload`; valid for `ttlSeconds`, or for as long as its key when that is null. */
+  async function seal(payload: Record<string, unknown>, ttlSeconds: number | null): Promise<string> {
+    const token = new SignJWT(payload).setProtectedHeader({ alg: 'HS256', typ });
+    if (ttlSeconds !== null) token.setExpirationTime(Math.floor(Date.now() / 1000) + ttlSeconds);
+    return token.sign(signingKey as Uint8Array);
+  }
+
+  /** The payload of a token that we sealed for this purpose and that has not expired; null for anything else. */
+  async function open(token: string | undefined | null): Promise<Record<string, unknown> | null> {
+    if (!token || token.length > 8192) return null;
+    for (const key of keys) {
+      // RFC 8725 §3.1: the algorithm is ours to name, never the token's.
+      const verified = await jwtVerify(token, key, { algorithms: ['HS256'], typ }).catch(() => null);
+      if (verified) return verified.payload;
+    }
+    return null;
+  }
+
+  return { seal, open };
+}

@@ -1,0 +1,131 @@
+// The sign-in journey: identifier and password to a session, sign-up, sign-out, and the way back to where the reader was.
+// It knows no OAuth: whoever needs a sign-in hands over a path, and checks everything again when the browser returns.
+
+import type { Account, Accounts, Passwords, RegisterFault, SignedIn } from '../accounts/accounts.ts';
+import { canonicalIdentifier, LONGEST_PASSWORD } from '../accounts/accounts.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Database } from '../db/database.ts';
+import type { AccountId, Host } from '../lib/ids.ts';
+import { createSealer } from '../lib/seal.ts';
+import { hashToken } from '../lib/token.ts';
+import type { RateLimits } from '../ratelimit/ratelimit.ts';
+import type { Realm } from '../realms/realms.ts';
+import type { Credential, RevokeReason, Sessions } from '../sessions/sessions.ts';
+import { openDevice, sealDevice } from './device.ts';
+import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
+import { signInTakes, signUpTakes } from './throttle.ts';
+
+export { logoutGate } from './logout_gate.ts';
+export type { ReturnTo } from './return_handle.ts';
+
+/** Who tries, from where: all that a sign-in needs to know of its request. */
+export type Attempt = {
+  realm: Realm;
+  host: Host;
+  address: string | null;
+  userAgent: string | null;
+  /** Value of the device cookie. */
+  deviceCookie: string | null;
+  /** Who is signed in on this host already. */
+  current: SignedIn | null;
+  /** Aborted when the client goes away. */
+  signal?: AbortSignal;
+};
+
+export type SignedInNow = { ok: true; credential: Credential; deviceCookie: string; signedIn: SignedIn };
+export type SignInRefused = { ok: false; reason: 'wrong' } | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
+export type SignUpRefused = { ok: false; reason: 'faults'; faults: RegisterFault[] } | { ok: false; reason: 'closed' } | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
+
+export type Login = ReturnType<typeof createLogin>;
+
+/** Signing in, up and out. */
+export function createLogin(options: {
+  db: Database;
+  audit: Audit;
+  rateLimits: RateLimits;
+  sessions: Sessions;
+  accounts: Accounts;
+  passwords: Passwords;
+  secrets: readonly string[];
+}) {
+  const { db, audit, rateLimits, sessions, accounts, passwords } = options;
+  const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
+  const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
+
+  /** Signs in with identifier and password. One answer for an unknown identifier, a wrong password and a disabled account. */
+  async function signIn(attempt: Attempt, given: { identifier: string; password: string }): Promise<SignedInNow | SignInRefused> {
+    const { realm } = attempt;
+    const account = await accounts.findForSignIn(realm.id, given.identifier);
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    const subject = account?.id ?? hashToken(canonicalIdentifier(given.identifier) ?? given.identifier).toString('base64url');
+    const knownDevice = account && device?.accounts.includes(account.id) ? device.id : null;
+    const takes = signInTakes(realm, { subject, knownDevice, address: attempt.address });
+    const taken = await rateLimits.take(takes);
+    if (!taken.isAllowed) {
+      await audit.record(db, { type: 'sign-in.throttled', realmId: realm.id, accountId: account?.id ?? null, address: attempt.address, detail: { limit: taken.policy } });
+      return { ok: false, reason: 'throttled', retryAfterSeconds: taken.retryAfterSeconds };
+    }
+    const stored = given.password.length > LONGEST_PASSWORD ? null : (account?.passwordHash ?? null);
+    const verified = await passwords.verify(stored, given.password.slice(0, LONGEST_PASSWORD), attempt.signal);
+    if (!account || !verified.isRight || account.isDisabled) {
+      const reason = !account ? 'unknown' : verified.isRight ? 'disabled' : 'wrong-password';
+      await audit.record(db, { type: 'sign-in.failed', realmId: realm.id, accountId: account?.id ?? null, address: attempt.address, detail: { reason } });
+      return { ok: false, reason: 'wrong' };
+    }
+    if (verified.isOutdated) await accounts.rehash(account, given.password, attempt.signal);
+    await rateLimits.giveBack(takes);
+    return begin(attempt, account.id, await sealDevice(deviceSealer, device, account.id));
+  }
+
+  /**
+   * Begins the session of somebody who has just proved who they are. The token is new whatever was there before (session
+   * fixation); the same account keeps its session and its other domains, another account's session on this browser ends.
+   */
+  async function begin(attempt: Attempt, accountId: AccountId, deviceCookie: string): Promise<SignedInNow> {
+    const { realm, current } = attempt;
+    const facts = { host: attempt.host, amr: ['pwd'], userAgent: attempt.userAgent?.slice(0, 500) ?? null, address: attempt.address };
+    const { credential } = await db.transaction(async (q) => {
+      const isSame = current?.account.id === accountId;
+      if (current && !isSame) await sessions.revoke(q, current.session, { reason: 'replaced', address: attempt.address });
+      const made = isSame
+        ? { sessionId: current.session.id, credential: await sessions.renew(q, current.session, facts) }
+        : await sessions.create(q, realm, accountId, facts);
+      await audit.record(q, { type: 'sign-in.succeeded', realmId: realm.id, accountId, sessionId: made.sessionId, address: attempt.address });
+      return made;
+    });
+    const signedIn = await accounts.findSignedIn({ kind: 'cookie', ...credential }, attempt.host);
+    // A renewed session that was signed out elsewhere meanwhile is gone; the proof still stands, so a new one begins.
+    if (!signedIn && current) return begin({ ...attempt, current: null }, accountId, deviceCookie);
+    if (!signedIn) throw new Error('a session ended while it began');
+    return { ok: true, credential, deviceCookie, signedIn };
+  }
+
+  /** Makes an account and, unless told otherwise, signs it in. */
+  async function signUp(
+    attempt: Attempt,
+    given: { email: string; password: string; username: string | null; name: string | null; mayBegin: boolean },
+  ): Promise<SignedInNow | { ok: true; account: Account; credential: null } | SignUpRefused> {
+    const { realm } = attempt;
+    if (realm.settings.signup === 'closed') return { ok: false, reason: 'closed' };
+    const taken = await rateLimits.take(signUpTakes(realm, attempt.address));
+    if (!taken.isAllowed) return { ok: false, reason: 'throttled', retryAfterSeconds: taken.retryAfterSeconds };
+    const from = { address: attempt.address, ...(attempt.signal && { signal: attempt.signal }) };
+    const registered = await accounts.register(realm, given, from);
+    if (!registered.ok) return { ok: false, reason: 'faults', faults: registered.faults };
+    if (!given.mayBegin) return { ok: true, account: registered.account, credential: null };
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    return begin(attempt, registered.account.id, await sealDevice(deviceSealer, device, registered.account.id));
+  }
+
+  /** Ends the reader's SSO session, and with it the session of every domain, from the next request on. */
+  async function signOut(signedIn: SignedIn, why: { reason: RevokeReason; address: string | null }): Promise<void> {
+    await db.transaction((q) => sessions.revoke(q, signedIn.session, why));
+  }
+
+  /** The handle that a sign-in page carries. */
+  const makeReturn = (host: Host, to: ReturnTo): Promise<string> => sealReturn(returnSealer, host, to);
+  /** What a handle leads to; null when it is absent or not ours. */
+  const readReturn = (host: Host, handle: string | null | undefined): Promise<ReturnTo | null> => openReturn(returnSealer, host, handle);
+
+  return { signIn, signUp, signOut, makeReturn, readReturn };
+}

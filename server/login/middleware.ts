@@ -1,0 +1,37 @@
+// The edge of a sign-in: what a request says of its sender, and what a browser keeps after it.
+
+import { readCookie, setCookie } from '../http/cookies.ts';
+import { clientGone } from '../http/errors.ts';
+import type { Context } from '../http/route.ts';
+import type { Reader } from '../accounts/middleware.ts';
+import { addressOf, siteOf } from '../realms/middleware.ts';
+import { settingSeconds } from '../realms/realms.ts';
+import { setCredential } from '../sessions/middleware.ts';
+import { DEVICE_LIFETIME_SECONDS } from './device.ts';
+import type { Attempt, SignedInNow } from './login.ts';
+
+const DEVICE_COOKIE = '__Host-qt-device';
+
+/** The facts of a try to sign in or up, from its request. */
+export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt> {
+  const { realm, domain } = siteOf(ctx);
+  const device = readCookie(ctx, DEVICE_COOKIE);
+  return {
+    realm,
+    host: domain.host,
+    address: addressOf(ctx),
+    userAgent: ctx.get('User-Agent') || null,
+    deviceCookie: device.kind === 'one' ? device.value : null,
+    current: await reader.find(ctx),
+    signal: clientGone(ctx),
+  };
+}
+
+/** Gives the browser its session and remembers the device. */
+export function keepSignedIn(ctx: Context, now: SignedInNow): void {
+  // Cookies of a dead credential that were to be cleared must not be cleared after the new ones are set.
+  ctx.remove('Set-Cookie');
+  setCredential(ctx, now.credential, settingSeconds(siteOf(ctx).realm.settings.session_absolute));
+  setCookie(ctx, { name: DEVICE_COOKIE, value: now.deviceCookie, maxAgeSeconds: DEVICE_LIFETIME_SECONDS });
+  ctx.state['signedIn'] = now.signedIn;
+}

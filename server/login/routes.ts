@@ -1,0 +1,233 @@
+// The hosted pages of the auth domain: sign in, sign up, sign out, and the page that says who is signed in. They work
+// without JavaScript; forms are protected by origin and a token bound to the browser.
+
+import { z } from 'zod';
+import type { Reader } from '../accounts/middleware.ts';
+import type { Clients } from '../clients/clients.ts';
+import { readForm } from '../http/body.ts';
+import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
+import { AppError } from '../http/errors.ts';
+import { readQuery } from '../http/query.ts';
+import { type OwnPath, seeOther } from '../http/redirect.ts';
+import { type Context, routes } from '../http/route.ts';
+import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { clearCredential } from '../sessions/middleware.ts';
+import type { Login, ReturnTo, SignInRefused, SignUpRefused } from './login.ts';
+import { keepSignedIn, readAttempt } from './middleware.ts';
+
+const formField = z.string().max(6000).default('');
+const signInForm = z.object({ identifier: formField, password: formField, csrf_token: formField, handle: formField });
+const signUpForm = z.object({ name: formField, email: formField, password: formField, csrf_token: formField, handle: formField });
+const LONGEST_NAME = 200;
+const signOutForm = z.object({ csrf_token: formField });
+
+type Fields<Schema extends z.ZodType> = z.infer<Schema>;
+
+export function loginRoutes(options: { login: Login; reader: Reader; clients: Clients; pages: SitePages }) {
+  const { login, reader, clients, pages } = options;
+
+  async function home(ctx: Context) {
+    const { realm } = siteOf(ctx);
+    const account = (await reader.find(ctx))?.account ?? null;
+    pages.render(ctx, {
+      view: 'login/home',
+      data: {
+        accountName: account?.name ?? account?.username ?? null,
+        accountEmail: account?.email ?? null,
+        sites: await clients.listSites(realm.id),
+        csrfToken: csrfToken(ctx),
+        signInUrl: '/login',
+        signUpUrl: realm.settings.signup === 'open' ? '/signup' : null,
+      },
+    });
+  }
+
+  async function showSignIn(ctx: Context) {
+    const { request_handle: handle, login_hint: hint, ui_locales: uiLocales } = readQuery(ctx, ['request_handle', 'login_hint', 'ui_locales']);
+    const to = await readReturn(ctx, handle);
+    // Another tab signed in meanwhile: this one goes on to its own page.
+    if (await reader.find(ctx)) return seeOther(ctx, to?.path ?? '/');
+    renderSignIn(ctx, { to, handle: handle ?? null, identifier: hint ?? '', problem: null, retryAfterSeconds: null, uiLocales: uiLocales ?? null });
+  }
+
+  async function signIn(ctx: Context) {
+    const form = await readForm(ctx, signInForm);
+    const to = await readReturn(ctx, form.handle);
+    const again = (problem: string, retryAfterSeconds: number | null = null) =>
+      renderSignIn(ctx, { to, handle: form.handle || null, identifier: form.identifier, problem, retryAfterSeconds, uiLocales: null });
+    if (!hasCsrfToken(ctx, form.csrf_token)) {
+      ctx.status = 403;
+      return again('form-renewed');
+    }
+    if (form.identifier.trim() === '' || form.password === '') {
+      ctx.status = 400;
+      return again('missing-fields');
+    }
+    const attempt = await readAttempt(ctx, reader);
+    const outcome = await refuseWhenBusy(ctx, () => login.signIn(attempt, { identifier: form.identifier, password: form.password }));
+    if (outcome === 'busy') return again('busy', 3);
+    if (!outcome.ok) return again(...explainSignIn(ctx, outcome));
+    keepSignedIn(ctx, outcome);
+    renewCsrf(ctx);
+    // RFC 9700 §4.12: 303, so that no browser sends the password on to where it goes next.
+    seeOther(ctx, to?.path ?? '/');
+  }
+
+  async function showSignUp(ctx: Context) {
+    const { request_handle: handle, ui_locales: uiLocales } = readQuery(ctx, ['request_handle', 'ui_locales']);
+    requireOpenSignUp(ctx);
+    const to = await readReturn(ctx, handle);
+    if (await reader.find(ctx)) return seeOther(ctx, to?.path ?? '/');
+    renderSignUp(ctx, { to, handle: handle ?? null, values: { name: '', email: '' }, problems: {}, retryAfterSeconds: null, uiLocales: uiLocales ?? null });
+  }
+
+  async function signUp(ctx: Context) {
+    const form = await readForm(ctx, signUpForm);
+    requireOpenSignUp(ctx);
+    const to = await readReturn(ctx, form.handle);
+    const again = (problems: Record<string, string>, retryAfterSeconds: number | null = null) =>
+      renderSignUp(ctx, { to, handle: form.handle || null, values: { name: form.name, email: form.email }, problems, retryAfterSeconds, uiLocales: null });
+    if (!hasCsrfToken(ctx, form.csrf_token)) {
+      ctx.status = 403;
+      return again({ form: 'form-renewed' });
+    }
+    if (form.name.trim().length > LONGEST_NAME) {
+      ctx.status = 400;
+      return again({ name: 'too-long' });
+    }
+    const attempt = await readAttempt(ctx, reader);
+    const given = { email: form.email, password: form.password, username: null, name: form.name, mayBegin: true };
+    const outcome = await refuseWhenBusy(ctx, () => login.signUp(attempt, given));
+    if (outcome === 'busy') return again({ form: 'busy' }, 3);
+    if (!outcome.ok) return again(...explainSignUp(ctx, outcome));
+    if (outcome.credential) keepSignedIn(ctx, outcome);
+    renewCsrf(ctx);
+    seeOther(ctx, to?.path ?? '/');
+  }
+
+  async function askSignOut(ctx: Context) {
+    const signedIn = await reader.find(ctx);
+    if (!signedIn) return seeOther(ctx, '/signed-out');
+    const { account } = signedIn;
+    pages.render(ctx, {
+      view: 'login/confirm_sign_out',
+      data: { action: '/logout', csrfToken: csrfToken(ctx), accountName: account.name ?? account.username ?? account.email ?? '', redirectUrl: null, stayUrl: '/' },
+    });
+  }
+
+  async function signOut(ctx: Context) {
+    const form = await readForm(ctx, signOutForm);
+    // A stale form asks again instead of failing.
+    if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, '/logout');
+    const signedIn = await reader.find(ctx);
+    if (signedIn) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+    clearCredential(ctx, siteOf(ctx).domain.host);
+    renewCsrf(ctx);
+    seeOther(ctx, '/signed-out');
+  }
+
+  async function showSignedOut(ctx: Context) {
+    const { realm } = siteOf(ctx);
+    if (await reader.find(ctx)) return seeOther(ctx, '/');
+    pages.render(ctx, { view: 'login/signed_out', data: { continueUrl: null, signInUrl: '/login', sites: await clients.listSites(realm.id) } });
+  }
+
+  const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);
+
+  type Shown = { to: ReturnTo | null; handle: string | null; retryAfterSeconds: number | null; uiLocales: string | null };
+
+  function renderSignIn(ctx: Context, page: Shown & { identifier: Fields<typeof signInForm>['identifier']; problem: string | null }) {
+    const { realm } = siteOf(ctx);
+    const current = ctx.state['signedIn'] as { account: { name: string | null; email: string | null } } | null | undefined;
+    pages.render(ctx, {
+      view: 'login/sign_in',
+      formTargets: page.to?.targets ?? [],
+      uiLocales: page.uiLocales,
+      data: {
+        clientName: page.to?.client?.name ?? null,
+        clientHost: page.to?.client?.host ?? null,
+        csrfToken: csrfToken(ctx),
+        handle: page.to ? page.handle : null,
+        identifier: page.identifier.slice(0, 254),
+        problem: page.problem,
+        retryAfterSeconds: page.retryAfterSeconds,
+        signUpUrl: realm.settings.signup === 'open' ? withHandle('/signup', page) : null,
+        otherAccount: current ? (current.account.name ?? current.account.email) : null,
+      },
+    });
+  }
+
+  function renderSignUp(ctx: Context, page: Shown & { values: { name: string; email: string }; problems: Record<string, string> }) {
+    pages.render(ctx, {
+      view: 'login/sign_up',
+      formTargets: page.to?.targets ?? [],
+      uiLocales: page.uiLocales,
+      data: {
+        clientName: page.to?.client?.name ?? null,
+        clientHost: page.to?.client?.host ?? null,
+        csrfToken: csrfToken(ctx),
+        handle: page.to ? page.handle : null,
+        values: { name: page.values.name.slice(0, LONGEST_NAME), email: page.values.email.slice(0, 254) },
+        problems: page.problems,
+        retryAfterSeconds: page.retryAfterSeconds,
+        minimumPasswordLength: siteOf(ctx).realm.settings.password_min_length,
+        signInUrl: withHandle('/login', page),
+      },
+    });
+  }
+
+  const page = { on: 'auth', answers: 'page', limit: 'none: no write, one indexed read' } as const;
+  return routes([
+    { ...page, name: 'login.home', method: 'GET', path: '/', effect: 'reads', csrf: 'none: reads', handle: home },
+    { ...page, name: 'login.show_sign_in', method: 'GET', path: '/login', effect: 'reads', csrf: 'none: reads', handle: showSignIn },
+    { ...page, name: 'login.sign_in', method: 'POST', path: '/login', effect: 'acts', csrf: 'form', limit: 'sign-in-account', handle: signIn },
+    { ...page, name: 'login.show_sign_up', method: 'GET', path: '/signup', effect: 'reads', csrf: 'none: reads', handle: showSignUp },
+    { ...page, name: 'login.sign_up', method: 'POST', path: '/signup', effect: 'acts', csrf: 'form', limit: 'sign-up-address', handle: signUp },
+    { ...page, name: 'login.ask_sign_out', method: 'GET', path: '/logout', effect: 'reads', csrf: 'none: reads, it only asks', handle: askSignOut },
+    { ...page, name: 'login.sign_out', method: 'POST', path: '/logout', effect: 'acts', csrf: 'form', handle: signOut, limit: 'none: ends what the caller holds' },
+    { ...page, name: 'login.show_signed_out', method: 'GET', path: '/signed-out', effect: 'reads', csrf: 'none: reads', handle: showSignedOut },
+  ]);
+}
+
+function withHandle(path: OwnPath, page: { to: ReturnTo | null; handle: string | null }): string {
+  const query = page.to && page.handle ? `?request_handle=${encodeURIComponent(page.handle)}` : '';
+  return `${path}${query}`;
+}
+
+function requireOpenSignUp(ctx: Context) {
+  if (siteOf(ctx).realm.settings.signup === 'closed') throw new AppError('not_found', { description: 'Sign-up is closed.' });
+}
+
+/** Too many people at once is shown on the form, so that nothing typed is lost. */
+async function refuseWhenBusy<T>(ctx: Context, work: () => Promise<T>): Promise<T | 'busy'> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.refusal.code !== 'unavailable') throw error;
+    ctx.status = 503;
+    ctx.set(error.refusal.headers);
+    return 'busy';
+  }
+}
+
+function explainSignIn(ctx: Context, refused: SignInRefused): [string, number | null] {
+  if (refused.reason === 'wrong') {
+    ctx.status = 401;
+    return ['wrong-credentials', null];
+  }
+  return ['throttled', throttled(ctx, refused.retryAfterSeconds)];
+}
+
+function explainSignUp(ctx: Context, refused: SignUpRefused): [Record<string, string>, number | null] {
+  if (refused.reason === 'closed') throw new AppError('not_found');
+  if (refused.reason === 'throttled') return [{ form: 'throttled' }, throttled(ctx, refused.retryAfterSeconds)];
+  ctx.status = refused.faults.some(({ fault }) => fault === 'taken') ? 409 : 400;
+  return [Object.fromEntries(refused.faults.map(({ field, fault }) => [field, fault === 'invalid' ? 'invalid-email' : fault])), null];
+}
+
+function throttled(ctx: Context, retryAfterSeconds: number): number {
+  ctx.status = 429;
+  const seconds = Math.max(1, Math.ceil(retryAfterSeconds));
+  ctx.set('Retry-After', String(seconds));
+  return seconds;
+}

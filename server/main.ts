@@ -1,0 +1,41 @@
+// Start: configuration → database → server (and, without DATABASE_URL, the demo); SIGTERM and Ctrl-C close in reverse.
+
+import { processConfig } from './config.ts';
+import { createLog } from './lib/log.ts';
+import { type RunningServer, startServer } from './start.ts';
+
+async function main(closers: (() => Promise<void>)[]): Promise<void> {
+  const config = processConfig();
+  closeOnSignals(closers);
+  if (config.databaseUrl === null) {
+    // Packages that only the demo needs are not installed in production.
+    const { startDemo } = await import('../demo/start.ts');
+    return startDemo({ config, closers });
+  }
+  const log = createLog({ level: config.logLevel });
+  const secrets = config.secrets.map((secret) => secret.reveal());
+  const server: RunningServer = await startServer({ config, databaseUrl: config.databaseUrl.reveal(), secrets, log });
+  closers.push(server.close);
+  log.info({ port: server.port, host: config.host, opsPort: server.opsPort }, 'listening');
+}
+
+function closeOnSignals(closers: (() => Promise<void>)[]) {
+  let isClosing = false;
+  async function closeAll() {
+    // A second signal is an order to leave at once.
+    if (isClosing) process.exit(1);
+    isClosing = true;
+    for (const close of closers.reverse()) await close();
+    process.exit(0);
+  }
+  process.on('SIGTERM', () => void closeAll());
+  process.on('SIGINT', () => void closeAll());
+  process.on('SIGHUP', () => void closeAll());
+}
+
+const closers: (() => Promise<void>)[] = [];
+main(closers).catch(async (error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  for (const close of closers.reverse()) await close();
+  process.exit(1);
+});

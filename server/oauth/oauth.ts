@@ -1,0 +1,118 @@
+// Authorization codes of the session-sharing flow: deciding on a request, issuing a code on the auth domain, and turning it
+// into the domain session of the host where it arrives.
+
+import type { Audit } from '../audit/audit.ts';
+import type { Client } from '../clients/clients.ts';
+import type { Database, Queryable } from '../db/database.ts';
+import type { Job } from '../db/jobs.ts';
+import type { CallbackUri, Host, PlainToken, TokenHash } from '../lib/ids.ts';
+import { createToken, hashToken, isSameHash } from '../lib/token.ts';
+import type { Credential, LiveSession, Sessions } from '../sessions/sessions.ts';
+import type { GrantDraft } from './authorize.ts';
+import { decideRedeem } from './redeem.ts';
+import * as store from './store.ts';
+
+export { AUTHORIZE_CHECKS, type AuthorizeDecision, type AuthorizeRequest, decideAuthorize, type GrantDraft } from './authorize.ts';
+
+/** Life of a code. An expired one costs a reader nothing: the flow restarts by itself. (ASVS 10.4.3: at most a minute.) */
+const CODE_TTL_SECONDS = 60;
+
+export type Redemption = {
+  code: PlainToken;
+  host: Host;
+  /** The enabled client of the host. */
+  client: Client;
+  /** Hashes of the flow cookies that the browser holds. */
+  flowHashes: readonly Buffer[];
+  /** The live session that the browser holds on this host. */
+  current: LiveSession | null;
+  address: string | null;
+};
+
+export type Redeemed =
+  | { kind: 'created'; callback: CallbackUri; credential: Credential }
+  | { kind: 'again'; callback: CallbackUri }
+  | { kind: 'restart'; callback: CallbackUri; isSilent: boolean }
+  | { kind: 'back-anonymous'; callback: CallbackUri }
+  | { kind: 'cookies-refused'; callback: CallbackUri }
+  | { kind: 'refused' }
+  /** No such code: never issued, long gone, or its session has ended. */
+  | { kind: 'unknown' };
+
+export type OAuth = ReturnType<typeof createOAuth>;
+
+/** The codes of this server. */
+export function createOAuth(options: { db: Database; audit: Audit; sessions: Sessions }) {
+  const { db, audit, sessions } = options;
+
+  /** A new code for a live SSO session; null when the session has ended in between. */
+  async function issueCode(session: LiveSession, draft: GrantDraft): Promise<PlainToken | null> {
+    const code = createToken();
+    const isStored = await store.insertCode(db, { ...draft, codeHash: hashToken(code), sessionId: session.id, ttlSeconds: CODE_TTL_SECONDS });
+    return isStored ? code : null;
+  }
+
+  /** Consumes a code and, in the same transaction, makes the domain session it stands for (or burns it). */
+  function redeem(redemption: Redemption): Promise<Redeemed> {
+    const codeHash = hashToken(redemption.code);
+    return db.transaction(async (q) => {
+      const consumed = await store.consumeCode(q, codeHash);
+      const code = consumed ?? (await store.findCode(q, codeHash));
+      if (!code) return { kind: 'unknown' };
+      const decision = decideRedeem({
+        state: !consumed ? 'used' : code.isExpired ? 'expired' : 'fresh',
+        isForThisHost: code.kind === 'session' && code.clientRowId === redemption.client.id,
+        isFlowOfThisBrowser: redemption.flowHashes.some((hash) => code.flowHash !== null && isSameHash(hash, code.flowHash)),
+        hasMadeSession: !consumed && code.domainSessionId !== null,
+        holdsItsSession: code.domainSessionId !== null && redemption.current?.domainSessionId === code.domainSessionId,
+        isJustUsed: code.isJustUsed,
+        isRestart: code.isRestart,
+        isSilent: code.isSilent,
+      });
+      const callback = code.callbackUri;
+      switch (decision) {
+        case 'create':
+          return createFrom(q, codeHash, code, redemption);
+        case 'restart':
+          await record(q, 'code.restarted', code, redemption);
+          return { kind: 'restart', callback, isSilent: code.isSilent };
+        case 'replayed':
+          await record(q, 'code.replayed', code, redemption);
+          if (code.domainSessionId) await sessions.removeDomain(q, code.domainSessionId);
+          return { kind: 'refused' };
+        case 'refuse':
+          return { kind: 'refused' };
+        case 'again':
+        case 'back-anonymous':
+        case 'cookies-refused':
+          return { kind: decision, callback };
+        default:
+          return decision satisfies never;
+      }
+    });
+  }
+
+  async function createFrom(q: Queryable, codeHash: TokenHash, code: store.StoredCode, redemption: Redemption): Promise<Redeemed> {
+    // A browser holds one session per host: what it held before makes room, so an id planted earlier is dead.
+    if (redemption.current) await sessions.removeDomain(q, redemption.current.domainSessionId);
+    const made = await sessions.addDomain(q, code.sessionId, redemption.host);
+    if (!made) return { kind: 'restart', callback: code.callbackUri, isSilent: code.isSilent };
+    await store.noteDomainSession(q, codeHash, made.id);
+    await record(q, 'domain-session.created', code, redemption);
+    return { kind: 'created', callback: code.callbackUri, credential: made.credential };
+  }
+
+  const record = (q: Queryable, type: 'code.restarted' | 'code.replayed' | 'domain-session.created', code: store.StoredCode, redemption: Redemption) =>
+    audit.record(q, {
+      type,
+      realmId: redemption.client.realmId,
+      sessionId: code.sessionId,
+      clientId: redemption.client.clientId,
+      address: redemption.address,
+      detail: { host: redemption.host },
+    });
+
+  const jobs: readonly Job[] = [{ name: 'oauth.sweep', everySeconds: 300, run: store.deleteOldCodes }];
+
+  return { issueCode, redeem, jobs };
+}

@@ -1,0 +1,74 @@
+// Limits on tries, counted in PostgreSQL and so shared by all nodes (rate-limiter-flexible; one atomic upsert per count).
+// docs/limits.md is generated from the table of policies.
+
+import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Database } from '../db/database.ts';
+import type { Job } from '../db/jobs.ts';
+import { deleteExpiredCounters } from './store.ts';
+
+/** Every policy: what is counted, by what, and where the number comes from. */
+export const POLICIES = {
+  'sign-in-account': 'Wrong passwords per account, browsers that never signed in to it (realm setting sign_in_per_account).',
+  'sign-in-device': 'Wrong passwords per account and browser that signed in to it before (sign_in_per_device).',
+  'sign-in-address': 'Wrong passwords per address (sign_in_per_address).',
+  'sign-in-realm': 'Wrong passwords per realm (sign_in_per_realm).',
+  'sign-up-address': 'Accounts made per address (sign_up_per_address).',
+} as const;
+
+export type Policy = keyof typeof POLICIES;
+export type Take = { policy: Policy; key: string; points: number; seconds: number };
+export type Taken = { isAllowed: true } | { isAllowed: false; policy: Policy; retryAfterSeconds: number };
+
+export type RateLimits = ReturnType<typeof createRateLimits>;
+
+/** The counters of this server. */
+export function createRateLimits(options: { db: Database }) {
+  const limiters = new Map<string, RateLimiterPostgres>();
+
+  function limiterFor(take: Take): RateLimiterPostgres {
+    const name = `${take.policy}:${take.points}:${take.seconds}`;
+    const known = limiters.get(name);
+    if (known) return known;
+    const limiter = new RateLimiterPostgres({
+      storeClient: options.db.builder,
+      storeType: 'knex',
+      tableName: 'rate_limits',
+      tableCreated: true,
+      clearExpiredByTimeout: false,
+      keyPrefix: take.policy,
+      points: take.points,
+      duration: take.seconds,
+    });
+    limiters.set(name, limiter);
+    return limiter;
+  }
+
+  async function takeOne(take: Take): Promise<Taken> {
+    try {
+      await limiterFor(take).consume(take.key);
+      return { isAllowed: true };
+    } catch (outcome) {
+      if (!(outcome instanceof RateLimiterRes)) throw outcome;
+      return { isAllowed: false, policy: take.policy, retryAfterSeconds: outcome.msBeforeNext / 1000 };
+    }
+  }
+
+  /**
+   * Counts one try against every limit at once, before the try is made, so that parallel tries cannot slip past.
+   * @returns the longest refusal, if any refuses
+   */
+  async function take(takes: readonly Take[]): Promise<Taken> {
+    const outcomes = await Promise.all(takes.map(takeOne));
+    const refusals = outcomes.filter((outcome) => !outcome.isAllowed);
+    return refusals.sort((a, b) => b.retryAfterSeconds - a.retryAfterSeconds)[0] ?? { isAllowed: true };
+  }
+
+  /** Takes a count back: the try turned out to be a rightful one. */
+  async function giveBack(takes: readonly Take[]): Promise<void> {
+    await Promise.all(takes.map((one) => limiterFor(one).reward(one.key)));
+  }
+
+  const jobs: readonly Job[] = [{ name: 'ratelimit.sweep', everySeconds: 600, run: deleteExpiredCounters }];
+
+  return { take, giveBack, jobs };
+}

@@ -1,0 +1,64 @@
+// What every handler may ask about where a request arrived, and how a page of that site is rendered.
+
+import type { Brand, Pages } from '../http/page.ts';
+import type { Context } from '../http/route.ts';
+import type { Realm, Site } from './realms.ts';
+
+const FALLBACK_BRAND: Brand = { name: 'Causeway', logo: null, accent: '#1f4e79', accentDark: null };
+const LONGEST_UI_LOCALES = 200;
+
+/** The site of a request; routes are reached only after it was found. */
+export function siteOf(ctx: Context): Site {
+  const site = ctx.state['site'] as Site | undefined;
+  if (!site) throw new Error('this route is not behind the site middleware');
+  return site;
+}
+
+/** The site of a request, if its host is one of ours. */
+export function findSiteOf(ctx: Context): Site | null {
+  return (ctx.state['site'] as Site | undefined) ?? null;
+}
+
+/** The client's address as far as it is known and believed. */
+export function addressOf(ctx: Context): string | null {
+  return (ctx.state['address'] as string | undefined) ?? null;
+}
+
+/** Notes what later handlers ask for; called once per request. */
+export function noteSite(ctx: Context, site: Site, address: string): void {
+  Object.assign(ctx.state, { site, address });
+}
+
+export type SitePages = ReturnType<typeof createSitePages>;
+
+/** Rendering in the brand and language of the request's site. */
+export function createSitePages(options: { pages: Pages }) {
+  /** Answers with a page; sets its own content security policy. @param formTargets origins a form may end up on */
+  function render(ctx: Context, page: { view: string; data: object; formTargets?: readonly string[]; uiLocales?: string | null }): void {
+    const realm = findSiteOf(ctx)?.realm ?? null;
+    const uiLocales = page.uiLocales?.slice(0, LONGEST_UI_LOCALES);
+    const locale = options.pages.negotiate({
+      ...(uiLocales ? { uiLocales } : {}),
+      accepted: ctx.get('Accept-Language').length > 1000 ? [] : ctx.acceptsLanguages(),
+      fallback: realm?.settings.locale ?? 'en',
+    });
+    const rendered = options.pages.render({
+      view: page.view,
+      locale,
+      brand: realm ? brandOf(realm) : FALLBACK_BRAND,
+      data: page.data,
+      ...(page.formTargets ? { formTargets: page.formTargets } : {}),
+    });
+    ctx.set('Content-Security-Policy', rendered.contentSecurityPolicy);
+    ctx.set('Content-Language', locale);
+    ctx.type = 'text/html; charset=utf-8';
+    ctx.body = rendered.html;
+  }
+
+  return { render };
+}
+
+function brandOf(realm: Realm): Brand {
+  const { name, logo, accent, accent_dark } = realm.brand;
+  return { name: name ?? realm.slug, logo: logo ?? null, accent, accentDark: accent_dark ?? null };
+}

@@ -1,0 +1,108 @@
+// Realms: a publisher's group of sites that share one set of users and one sign-in, and the domains that belong to it.
+// The request's host decides the realm, never a parameter. Look-ups are kept in memory for at most 5 s, and dropped at once
+// on every node when an operator changes something (reliability R-22).
+
+import { LRUCache } from 'lru-cache';
+import type { Database, Queryable } from '../db/database.ts';
+import type { Notifications } from '../db/notify.ts';
+import type { Host, RealmId } from '../lib/ids.ts';
+import { isLoopbackHost } from '../lib/url.ts';
+import { brandSchema, type RealmBrand, type RealmSettings, settingsSchema } from './settings.ts';
+import * as store from './store.ts';
+
+export { brandSchema, parseLimit, type RealmBrand, type RealmSettings, settingSeconds, settingsSchema } from './settings.ts';
+
+export type Realm = {
+  id: RealmId;
+  slug: string;
+  /** Own sign-in page of the realm; null for the hosted one. */
+  authenticationUrl: string | null;
+  settings: RealmSettings;
+  brand: RealmBrand;
+  authHost: Host;
+  /** Origin of the auth domain, the issuer. */
+  authOrigin: string;
+};
+
+export type Domain = { host: Host; origin: string; role: 'auth' | 'client' };
+
+/** Where a request arrived: a domain and its realm. */
+export type Site = { realm: Realm; domain: Domain };
+
+export type RealmDraft = { slug: string; authenticationUrl: string | null; settings: Record<string, unknown>; brand: Record<string, unknown> };
+export type StoredRealm = RealmDraft & { id: RealmId };
+
+/** Channel on which a changed configuration is announced to every node. */
+export const CONFIGURATION_CHANNEL = 'causeway_configuration';
+const MEMORY_MS = 5000;
+
+export type Realms = ReturnType<typeof createRealms>;
+
+/** The realms of this server. */
+export function createRealms(options: { db: Database; notifications: Notifications | null }) {
+  const sites = new LRUCache<string, { site: Site | null }>({
+    max: 10_000,
+    ttl: MEMORY_MS,
+    fetchMethod: async (host) => ({ site: await readSite(host as Host) }),
+  });
+  options.notifications?.listen(CONFIGURATION_CHANNEL, { onMessage: () => sites.clear(), onGap: () => sites.clear() });
+
+  async function readSite(host: Host): Promise<Site | null> {
+    const row = await store.findSite(options.db, host);
+    return row && { realm: toRealm(row.realm, row.auth), domain: row.domain };
+  }
+
+  /** The site of a request host; null when no realm has it. */
+  async function findSite(host: Host): Promise<Site | null> {
+    return (await sites.fetch(host))?.site ?? null;
+  }
+
+  /** The domains of a realm, auth domain first. */
+  const listDomains = (realm: RealmId, q: Queryable = options.db): Promise<Domain[]> => store.listDomains(q, realm);
+
+  /** Lets one operator's command at a time change realms and clients, until the end of its transaction. */
+  const lock = (q: Queryable): Promise<void> => store.lockConfiguration(q);
+
+  /** Every realm as stored, by slug; for the operator's commands. */
+  const listStored = (q: Queryable) => store.listRealms(q);
+
+  /** Inserts or updates a realm as a file describes it. */
+  const put = (q: Queryable, draft: RealmDraft): Promise<RealmId> => store.putRealm(q, draft);
+
+  /** Deletes a realm with everything in it: domains, clients, accounts, sessions. */
+  const remove = (q: Queryable, slug: string): Promise<void> => store.deleteRealm(q, slug);
+
+  /** Adds or changes a domain. @throws on a host that belongs to another realm (unique violation) */
+  const putDomain = (q: Queryable, realm: RealmId, domain: Domain): Promise<void> => store.putDomain(q, realm, domain);
+
+  /** Removes a domain; its client and every session on it end. */
+  const removeDomain = (q: Queryable, host: Host): Promise<void> => store.deleteDomain(q, host);
+
+  /** Tells every node, at commit, that the configuration changed. */
+  const announce = (q: Queryable): Promise<void> => store.notifyChange(q, CONFIGURATION_CHANNEL);
+
+  /** The realm with that slug, complete; null when there is none. */
+  async function findBySlug(slug: string): Promise<Realm | null> {
+    const row = await store.findRealmBySlug(options.db, slug);
+    return row && toRealm(row.realm, row.auth);
+  }
+
+  /** Auth domains that are no loopback names; with any, http on loopback may not be allowed. */
+  async function listPublicAuthDomains(): Promise<string[]> {
+    return (await store.listAuthHosts(options.db)).filter((host) => !isLoopbackHost(host));
+  }
+
+  return { findSite, listDomains, lock, listStored, put, remove, putDomain, removeDomain, announce, findBySlug, listPublicAuthDomains };
+}
+
+function toRealm(stored: StoredRealm, auth: { host: Host; origin: string }): Realm {
+  return {
+    id: stored.id,
+    slug: stored.slug,
+    authenticationUrl: stored.authenticationUrl,
+    settings: settingsSchema.parse(stored.settings),
+    brand: brandSchema.parse(stored.brand),
+    authHost: auth.host,
+    authOrigin: auth.origin,
+  };
+}

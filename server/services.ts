@@ -1,0 +1,62 @@
+// THE WIRING: every feature made once, bottom-up, in the order that also fixes who may import whom.
+
+import { createAccounts, createPasswords } from './accounts/accounts.ts';
+import { createReader } from './accounts/middleware.ts';
+import { createAudit } from './audit/audit.ts';
+import { createClients } from './clients/clients.ts';
+import type { Config } from './config.ts';
+import { openDatabase } from './db/database.ts';
+import { startJobs } from './db/jobs.ts';
+import { openNotifications } from './db/notify.ts';
+import { createPages } from './http/page.ts';
+import type { Log } from './lib/log.ts';
+import { createLogin } from './login/login.ts';
+import { createMetrics } from './lib/metrics.ts';
+import { createOAuth } from './oauth/oauth.ts';
+import { createRateLimits } from './ratelimit/ratelimit.ts';
+import { createSitePages } from './realms/middleware.ts';
+import { createRealms } from './realms/realms.ts';
+import { createSessions } from './sessions/sessions.ts';
+import { createStreams } from './sessions/streams.ts';
+
+export type Services = Awaited<ReturnType<typeof createServices>>;
+
+/**
+ * Makes every feature over one database.
+ * @param options databaseUrl: a migrated database; secrets: key material, newest first
+ */
+export async function createServices(options: { config: Config; databaseUrl: string; secrets: readonly string[]; log: Log }) {
+  const { config, databaseUrl, secrets, log } = options;
+  const metrics = createMetrics();
+  const db = openDatabase({ url: databaseUrl, poolSize: config.poolSize, applicationName: 'causeway', namedStatements: config.namedStatements });
+  const notifications = openNotifications({ url: databaseUrl, log });
+
+  const audit = createAudit();
+  const rateLimits = createRateLimits({ db });
+  const realms = createRealms({ db, notifications });
+  const pages = createSitePages({ pages: createPages({ viewsFolder: new URL('../views', import.meta.url).pathname }) });
+  const clients = createClients({ db, notifications });
+  const sessions = createSessions({ db, audit });
+  const streams = createStreams({ sessions, notifications, log });
+  const passwords = createPasswords({ concurrency: config.hashingConcurrency });
+  const accounts = createAccounts({ db, audit, sessions, passwords });
+  const reader = createReader({ accounts, sessions });
+  const login = createLogin({ db, audit, rateLimits, sessions, accounts, passwords, secrets });
+  const oauth = createOAuth({ db, audit, sessions });
+
+  await notifications.start();
+  const jobs = startJobs({ db, log, jobs: [...rateLimits.jobs, ...sessions.jobs, ...oauth.jobs] });
+  metrics.observeDatabase(() => db.pool());
+  metrics.observeHashing(() => passwords.load());
+  metrics.observeStreams(() => streams.count());
+
+  /** Lets go of everything, last made first. */
+  async function close() {
+    await jobs.close();
+    streams.close();
+    await notifications.close();
+    await db.close();
+  }
+
+  return { config, secrets, log, metrics, db, notifications, audit, rateLimits, realms, pages, clients, sessions, streams, passwords, accounts, reader, login, oauth, close };
+}

@@ -1,0 +1,167 @@
+// The SSO session (one sign-in of one browser in a realm) and its children, the domain sessions (one per host, carried by
+// that host's `qt-auth` cookie). A row in PostgreSQL is the single source of truth; ending a session is deleting it, and
+// every child with it, so the next request on any host of any node finds nothing.
+
+import { v7 as uuidv7 } from 'uuid';
+import type { Audit } from '../audit/audit.ts';
+import type { Database, Queryable } from '../db/database.ts';
+import type { Job } from '../db/jobs.ts';
+import {
+  type AccountId,
+  asDomainSessionId,
+  asSessionId,
+  type DomainSessionId,
+  type Host,
+  type PlainToken,
+  type RealmId,
+  type SessionId,
+} from '../lib/ids.ts';
+import { createToken, hashToken } from '../lib/token.ts';
+import type { Realm } from '../realms/realms.ts';
+import { settingSeconds } from '../realms/realms.ts';
+import * as store from './store.ts';
+
+export { LIVE_SESSION_SQL, toLiveSession } from './store.ts';
+
+/** What a browser keeps for one host: the token and the companion that binds it (security: cookie tossing). */
+export type Credential = { token: PlainToken; companion: PlainToken };
+
+/** What a request carries by way of credential. */
+export type Presented =
+  /** Nothing was sent. */
+  | { kind: 'none' }
+  /** Something was sent that cannot be a credential of ours, or several that contradict each other by count. */
+  | { kind: 'broken' }
+  | { kind: 'cookie'; token: PlainToken; companion: PlainToken }
+  | { kind: 'header'; token: PlainToken }
+  /** Cookie and header of two different tokens: both must turn out to be the same account (security 202). */
+  | { kind: 'both'; cookie: { token: PlainToken; companion: PlainToken }; header: PlainToken };
+
+/** A session as a request on one host sees it. */
+export type LiveSession = {
+  id: SessionId;
+  realmId: RealmId;
+  accountId: AccountId;
+  domainSessionId: DomainSessionId;
+  companionHash: Buffer;
+  authenticatedAt: Date;
+  /** Seconds since the last sign-in with a credential, by the database's clock. */
+  ageSeconds: number;
+  /** Whether last_seen_at is more than a minute old. */
+  isSeenStale: boolean;
+  /** Live SSO sessions of the account, this one included. */
+  activeCount: number;
+};
+
+export type SessionSummary = {
+  id: SessionId;
+  lastSeenHost: string;
+  hosts: string[];
+  createdAt: Date;
+  lastSeenAt: Date;
+  userAgent: string | null;
+  address: string | null;
+};
+
+export type SignInFacts = { host: Host; amr: readonly string[]; userAgent: string | null; address: string | null };
+export type RevokeReason = 'signed-out' | 'ended-by-owner' | 'replaced' | 'account-deleted' | 'code-replayed' | 'operator' | 'password-changed';
+
+/** Channel on which the id of every ended session is announced. */
+export const SESSIONS_CHANNEL = 'causeway_sessions';
+
+export type Sessions = ReturnType<typeof createSessions>;
+
+/** The sessions of this server. */
+export function createSessions(options: { db: Database; audit: Audit }) {
+  const { db, audit } = options;
+
+  /** Begins an SSO session and its domain session on the host of the sign-in, inside the caller's transaction. */
+  async function create(q: Queryable, realm: Realm, accountId: AccountId, facts: SignInFacts): Promise<{ sessionId: SessionId; credential: Credential }> {
+    const sessionId = asSessionId(uuidv7());
+    const credential = newCredential();
+    await store.insertSession(q, {
+      sessionId,
+      domainSessionId: asDomainSessionId(uuidv7()),
+      realmId: realm.id,
+      accountId,
+      facts,
+      idleSeconds: settingSeconds(realm.settings.session_idle),
+      absoluteSeconds: settingSeconds(realm.settings.session_absolute),
+      ...hashed(credential),
+    });
+    return { sessionId, credential };
+  }
+
+  /**
+   * Signs the same account in again within its session: new token on this host, fresh authentication time, other hosts
+   * untouched. The old token of this host is dead from then on.
+   */
+  async function renew(q: Queryable, session: LiveSession, facts: SignInFacts): Promise<Credential> {
+    const credential = newCredential();
+    await store.renewSession(q, { sessionId: session.id, domainSessionId: session.domainSessionId, facts, ...hashed(credential) });
+    return credential;
+  }
+
+  /**
+   * Adds a domain session to a live SSO session, inside the transaction that consumes the code.
+   * @returns null when the session has ended in between
+   */
+  async function addDomain(q: Queryable, sessionId: SessionId, host: Host): Promise<{ id: DomainSessionId; credential: Credential } | null> {
+    const id = asDomainSessionId(uuidv7());
+    const credential = newCredential();
+    const isAdded = await store.insertDomainSession(q, { id, sessionId, host, ...hashed(credential) });
+    return isAdded ? { id, credential } : null;
+  }
+
+  /** Drops the domain session that a browser held before a new one took its place. */
+  const removeDomain = (q: Queryable, id: DomainSessionId): Promise<void> => store.deleteDomainSession(q, id);
+
+  /** Ends a session everywhere and tells every node at commit. False when it had ended already. */
+  async function revoke(q: Queryable, session: { id: SessionId; realmId: RealmId; accountId: AccountId }, why: { reason: RevokeReason; address: string | null }): Promise<boolean> {
+    const ended = await store.deleteSession(q, session.id);
+    if (!ended) return false;
+    await recordRevoked(q, { ...session, sessionId: session.id, ...why });
+    return true;
+  }
+
+  /** Ends every session of an account, or all but one. @returns how many */
+  async function revokeAllOf(
+    q: Queryable,
+    of: { realmId: RealmId; accountId: AccountId; except?: SessionId },
+    why: { reason: RevokeReason; address: string | null },
+  ): Promise<number> {
+    const ended = await store.deleteSessionsOf(q, of.accountId, of.except ?? null);
+    for (const sessionId of ended) await recordRevoked(q, { ...of, sessionId, ...why });
+    return ended.length;
+  }
+
+  const recordRevoked = (q: Queryable, of: { realmId: RealmId; accountId: AccountId; sessionId: SessionId; reason: string; address: string | null }) =>
+    audit.record(q, { type: 'session.revoked', realmId: of.realmId, accountId: of.accountId, sessionId: of.sessionId, address: of.address, detail: { reason: of.reason } });
+
+  /** Ends every domain session on a host, as when its client is disabled. */
+  const removeAllOnHost = (q: Queryable, host: Host): Promise<void> => store.deleteDomainSessionsOn(q, host);
+
+  /** The live sessions of an account, latest first; nothing in it is usable as a credential. */
+  const listOf = (accountId: AccountId): Promise<SessionSummary[]> => store.listSessionsOf(db, accountId);
+
+  /** One live session of an account by its id; null when it is not theirs or not live. */
+  const findOf = (accountId: AccountId, id: string): Promise<{ id: SessionId } | null> => store.findSessionOf(db, accountId, id);
+
+  /** Notes that a session was used on a host; moves its idle limit. Called at most once a minute per session. */
+  const touch = (session: LiveSession, host: Host): Promise<void> => store.touchSession(db, session.id, host);
+
+  /** Of these sessions, those that are not live any more. */
+  const findEnded = (ids: readonly SessionId[]): Promise<SessionId[]> => store.findEnded(db, ids);
+
+  const jobs: readonly Job[] = [{ name: 'sessions.sweep', everySeconds: 300, run: store.deleteExpired }];
+
+  return { create, renew, addDomain, removeDomain, revoke, revokeAllOf, removeAllOnHost, listOf, findOf, touch, findEnded, jobs };
+}
+
+function newCredential(): Credential {
+  return { token: createToken(), companion: createToken() };
+}
+
+function hashed(credential: Credential) {
+  return { tokenHash: hashToken(credential.token), companionHash: hashToken(credential.companion) };
+}

@@ -1,0 +1,171 @@
+// Tables sessions and domain_sessions. Expiry is decided by the database's clock (reliability R-70).
+
+import type { Queryable, Row } from '../db/database.ts';
+import { readStatement, writeStatement } from '../db/statement.ts';
+import { type AccountId, asAccountId, asDomainSessionId, asRealmId, asSessionId, type DomainSessionId, type Host, type RealmId, type SessionId, type TokenHash } from '../lib/ids.ts';
+import type { LiveSession, SessionSummary, SignInFacts } from './sessions.ts';
+
+const IS_LIVE = 's.expires_at > causeway_now() and s.idle_expires_at > causeway_now()';
+
+/**
+ * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns and
+ * joins over domain_sessions d and sessions s, given $1 token hash and $2 host.
+ */
+export const LIVE_SESSION_SQL = {
+  columns: `s.id as session_id, s.realm_id as session_realm_id, s.account_id, d.id as domain_session_id, d.companion_hash,
+    s.authenticated_at, extract(epoch from causeway_now() - s.authenticated_at)::float8 as age_seconds,
+    s.last_seen_at < causeway_now() - interval '1 minute' as is_seen_stale,
+    (select count(*)::int from sessions o where o.account_id = s.account_id
+        and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now()) as active_count`,
+  from: 'domain_sessions d join sessions s on s.id = d.session_id',
+  where: `d.token_hash = $1 and d.host = $2 and ${IS_LIVE}`,
+} as const;
+
+export function toLiveSession(row: Row): LiveSession {
+  return {
+    id: asSessionId(String(row['session_id'])),
+    realmId: asRealmId(String(row['session_realm_id'])),
+    accountId: asAccountId(String(row['account_id'])),
+    domainSessionId: asDomainSessionId(String(row['domain_session_id'])),
+    companionHash: row['companion_hash'] as Buffer,
+    authenticatedAt: row['authenticated_at'] as Date,
+    ageSeconds: Number(row['age_seconds']),
+    isSeenStale: row['is_seen_stale'] as boolean,
+    activeCount: Number(row['active_count']),
+  };
+}
+
+const INSERT_SESSION = writeStatement(
+  'sessions.insert',
+  `with session as (
+     insert into sessions (id, realm_id, account_id, amr, last_seen_host, idle_seconds, idle_expires_at, expires_at, user_agent, address)
+     values ($1, $2, $3, $4, $5, $6::integer, causeway_now() + make_interval(secs => $6::integer), causeway_now() + make_interval(secs => $7::integer), $8, $9)
+     returning id)
+   insert into domain_sessions (id, session_id, host, token_hash, companion_hash) select $10, id, $5, $11, $12 from session`,
+);
+const INSERT_DOMAIN = writeStatement(
+  'sessions.insert_domain',
+  `insert into domain_sessions (id, session_id, host, token_hash, companion_hash)
+   select $1, s.id, $3, $4, $5 from sessions s where s.id = $2 and ${IS_LIVE} for key share
+   returning id`,
+);
+// The row is deleted and announced in one statement: nobody can hear of it and still find it.
+const DELETE_SESSION = writeStatement(
+  'sessions.delete',
+  `with gone as (delete from sessions where id = $1 returning id)
+   select id, pg_notify('causeway_sessions', id::text) from gone`,
+);
+const DELETE_SESSIONS_OF = writeStatement(
+  'sessions.delete_of_account',
+  `with gone as (delete from sessions where account_id = $1 and id is distinct from $2::uuid returning id)
+   select id, pg_notify('causeway_sessions', id::text) from gone`,
+);
+const TOUCH = writeStatement(
+  'sessions.touch',
+  `update sessions set last_seen_at = causeway_now(), last_seen_host = $2,
+          idle_expires_at = causeway_now() + make_interval(secs => idle_seconds)
+    where id = $1 and last_seen_at < causeway_now() - interval '1 minute'`,
+);
+const FIND_ENDED = readStatement(
+  'sessions.find_ended',
+  `select id from unnest($1::uuid[]) as asked(id) where not exists (select from sessions s where s.id = asked.id and ${IS_LIVE})`,
+);
+
+export async function insertSession(
+  q: Queryable,
+  draft: {
+    sessionId: SessionId;
+    domainSessionId: DomainSessionId;
+    realmId: RealmId;
+    accountId: AccountId;
+    facts: SignInFacts;
+    idleSeconds: number;
+    absoluteSeconds: number;
+    tokenHash: TokenHash;
+    companionHash: TokenHash;
+  },
+): Promise<void> {
+  const { facts } = draft;
+  await q.run(INSERT_SESSION, [
+    draft.sessionId, draft.realmId, draft.accountId, facts.amr, facts.host, draft.idleSeconds, draft.absoluteSeconds,
+    facts.userAgent, facts.address, draft.domainSessionId, draft.tokenHash, draft.companionHash,
+  ]);
+}
+
+export async function renewSession(
+  q: Queryable,
+  draft: { sessionId: SessionId; domainSessionId: DomainSessionId; facts: SignInFacts; tokenHash: TokenHash; companionHash: TokenHash },
+): Promise<void> {
+  const now = q.builder.raw('causeway_now()');
+  await q.builder('sessions').where({ id: draft.sessionId }).update({ authenticated_at: now, last_seen_at: now, amr: [...draft.facts.amr] });
+  await q
+    .builder('domain_sessions')
+    .where({ id: draft.domainSessionId })
+    .update({ token_hash: draft.tokenHash, companion_hash: draft.companionHash });
+}
+
+export async function insertDomainSession(
+  q: Queryable,
+  draft: { id: DomainSessionId; sessionId: SessionId; host: Host; tokenHash: TokenHash; companionHash: TokenHash },
+): Promise<boolean> {
+  const rows = await q.run(INSERT_DOMAIN, [draft.id, draft.sessionId, draft.host, draft.tokenHash, draft.companionHash]);
+  return rows.length === 1;
+}
+
+export async function deleteDomainSession(q: Queryable, id: DomainSessionId): Promise<void> {
+  await q.builder('domain_sessions').where({ id }).delete();
+}
+
+export async function deleteDomainSessionsOn(q: Queryable, host: Host): Promise<void> {
+  await q.builder('domain_sessions').where({ host }).delete();
+}
+
+export async function deleteSession(q: Queryable, id: SessionId): Promise<boolean> {
+  return (await q.run(DELETE_SESSION, [id])).length === 1;
+}
+
+export async function deleteSessionsOf(q: Queryable, accountId: AccountId, except: SessionId | null): Promise<SessionId[]> {
+  return (await q.run(DELETE_SESSIONS_OF, [accountId, except])).map((row) => asSessionId(String(row['id'])));
+}
+
+export async function touchSession(q: Queryable, id: SessionId, host: Host): Promise<void> {
+  await q.run(TOUCH, [id, host]);
+}
+
+export async function findEnded(q: Queryable, ids: readonly SessionId[]): Promise<SessionId[]> {
+  return (await q.run(FIND_ENDED, [ids])).map((row) => asSessionId(String(row['id'])));
+}
+
+export async function listSessionsOf(q: Queryable, accountId: AccountId): Promise<SessionSummary[]> {
+  const rows = await q
+    .builder('sessions as s')
+    .select('s.id', 's.last_seen_host', 's.created_at', 's.last_seen_at', 's.user_agent', 's.address')
+    .select(q.builder.raw('array(select distinct d.host from domain_sessions d where d.session_id = s.id order by 1) as hosts'))
+    .where('s.account_id', accountId)
+    .whereRaw(IS_LIVE)
+    .orderBy('s.last_seen_at', 'desc')
+    .limit(200);
+  return rows.map((row) => ({
+    id: asSessionId(row.id),
+    lastSeenHost: row.last_seen_host,
+    hosts: row.hosts,
+    createdAt: row.created_at,
+    lastSeenAt: row.last_seen_at,
+    userAgent: row.user_agent,
+    address: row.address,
+  }));
+}
+
+export async function findSessionOf(q: Queryable, accountId: AccountId, id: string): Promise<{ id: SessionId } | null> {
+  const row = await q.builder('sessions as s').first('s.id').where({ 's.id': id, 's.account_id': accountId }).whereRaw(IS_LIVE);
+  return row ? { id: asSessionId(row.id) } : null;
+}
+
+/** One batch of sessions that are over, 1,000 at most, so that no lock is held for long. True when more may be waiting. */
+export async function deleteExpired(q: Queryable): Promise<boolean> {
+  const { rowCount } = await q.builder.raw(
+    `delete from sessions where id in (
+       select id from sessions where expires_at <= causeway_now() or idle_expires_at <= causeway_now() limit 1000 for update skip locked)`,
+  );
+  return rowCount === 1000;
+}

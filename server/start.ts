@@ -1,0 +1,60 @@
+// One running server: migrated database → features → app → listeners; `close` goes the same way back.
+
+import { createApp } from './app.ts';
+import type { Config } from './config.ts';
+import { migrate } from './db/migrate.ts';
+import { type Listener, listen } from './http/server.ts';
+import type { Log } from './lib/log.ts';
+import { listenOps, type Ops } from './ops/ops.ts';
+import { createServices, type Services } from './services.ts';
+
+export type RunningServer = { port: number; opsPort: number | null; services: Services; close(): Promise<void> };
+
+/**
+ * Starts a server.
+ * @param options secrets: key material, newest first; prepare: runs after the features are made and before the first request
+ * @throws when the port is taken, the database cannot be reached, or the stored realms contradict the configuration
+ */
+export async function startServer(options: {
+  config: Config;
+  databaseUrl: string;
+  secrets: readonly string[];
+  log: Log;
+  prepare?: (services: Services) => Promise<void>;
+}): Promise<RunningServer> {
+  const { config, databaseUrl } = options;
+  await migrate(databaseUrl);
+  const services = await createServices(options);
+  const listeners: { public?: Listener; ops?: Ops } = {};
+
+  async function close() {
+    listeners.ops?.setDraining();
+    services.streams.close();
+    await listeners.public?.close(config.drainSeconds);
+    await listeners.ops?.close();
+    await services.close();
+  }
+
+  try {
+    await options.prepare?.(services);
+    await refuseContradictions(services);
+    if (config.opsPort !== null) {
+      listeners.ops = await listenOps({ port: config.opsPort, host: config.host, db: services.db, metrics: services.metrics });
+    }
+    listeners.public = await listen({ handle: createApp(services).callback(), port: config.port, host: config.host });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { port: listeners.public.port, opsPort: listeners.ops?.port ?? null, services, close };
+}
+
+/** Loopback relaxations and a public auth domain never run together. */
+async function refuseContradictions({ config, realms, log }: Services) {
+  if (!config.allowLoopback) return;
+  const exposed = await realms.listPublicAuthDomains();
+  if (exposed.length > 0) {
+    throw new Error(`CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK is on, but these auth domains are public: ${exposed.join(', ')}. Switch it off (and set DATABASE_URL).`);
+  }
+  if (!config.isTrial) log.warn('CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK is on: http and outgoing calls are permitted on loopback names. Never use this for a public site.');
+}

@@ -1,0 +1,38 @@
+// Runs the tests: brings up one PostgreSQL for the whole run (TEST_DATABASE_URL, or the embedded one, without fsync), makes
+// the migrated template that every test file clones, then starts ava with the given patterns.
+//   npm test                              everything
+//   npm test -- test/oauth/*.test.ts      some files
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openEmbedded } from '../../server/db/embedded.ts';
+import { dropTemplate, prepareTemplate } from './template.ts';
+
+const FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'shared_buffers=256MB', 'max_connections=400'];
+
+async function main(): Promise<number> {
+  const given = process.env['TEST_DATABASE_URL'];
+  const folder = given ? null : join(tmpdir(), `causeway-test-${randomBytes(6).toString('hex')}`);
+  const embedded = folder ? await openEmbedded({ folder, mayAdopt: false, flags: FAST }) : null;
+  const url = given ?? embedded?.url ?? '';
+  const template = await prepareTemplate(url);
+  try {
+    return await runAva({ TEST_DATABASE_URL: url, TEST_TEMPLATE: template });
+  } finally {
+    await dropTemplate(url, template);
+    await embedded?.stop();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function runAva(variables: Record<string, string>): Promise<number> {
+  const ava = join(import.meta.dirname, '../../node_modules/ava/entrypoints/cli.mjs');
+  const child = spawn(process.execPath, [ava, ...process.argv.slice(2)], { stdio: 'inherit', env: { ...process.env, ...variables } });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
+}
+
+process.exitCode = await main();
