@@ -3,9 +3,9 @@
 // everything else to standard error; exit code 0 when done, 1 when it could not be done, 2 when it was asked for wrongly.
 
 import { Command, CommanderError, Option } from 'commander';
-import { ConfigError, processEnvironment } from '../config.ts';
+import { processEnvironment } from '../config.ts';
 import { apply } from './apply.ts';
-import { CommandFailed, UsageFault, withContext } from './context.ts';
+import { describeFailure, UsageFault, withContext } from './context.ts';
 import { exportRealms } from './export.ts';
 import { runMigrations } from './migrate.ts';
 import { endSessions } from './sessions.ts';
@@ -106,14 +106,8 @@ async function main(): Promise<number> {
 }
 
 function describe(error: unknown): string {
-  if (processEnvironment()['CAUSEWAY_LOG_LEVEL'] === 'debug' && error instanceof Error)
-    return error.stack ?? error.message;
-  if (!(error instanceof Error)) return String(error);
-  if (error instanceof CommandFailed || error instanceof UsageFault || error instanceof ConfigError)
-    return error.message;
-  const cause =
-    error.cause instanceof Error ? ` (${error.cause.message || (error.cause as { code?: string }).code})` : '';
-  return `${error.message || (error as { code?: string }).code}${cause}`;
+  const isDebug = processEnvironment()['CAUSEWAY_LOG_LEVEL'] === 'debug';
+  return isDebug && error instanceof Error ? (error.stack ?? error.message) : describeFailure(error);
 }
 
 // A reader that has seen enough (`| head`) is no failure.

@@ -1,11 +1,12 @@
 // What a command works with: the configuration, the database (the configured one or the embedded one, whether the server is
 // running or not) and the features, opened in this order and closed in reverse.
 
+import pg from 'pg';
 import { createAccounts, createPasswords } from '../accounts/accounts.ts';
 import { createAudit } from '../audit/audit.ts';
 import { createClients } from '../clients/clients.ts';
-import { type Config, processConfig } from '../config.ts';
-import { type Database, openDatabase } from '../db/database.ts';
+import { type Config, ConfigError, processConfig } from '../config.ts';
+import { type Database, DatabaseUnavailable, isUnavailable, openDatabase, TIMEOUTS } from '../db/database.ts';
 import { openEmbedded } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
 import { createRealms } from '../realms/realms.ts';
@@ -16,6 +17,35 @@ export class CommandFailed extends Error {}
 
 /** A command that was asked for wrongly: exit code 2. */
 export class UsageFault extends Error {}
+
+/** What an operator is told of an error that ended a command. */
+export function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof CommandFailed || error instanceof UsageFault || error instanceof ConfigError)
+    return error.message;
+  const root = error instanceof DatabaseUnavailable && error.cause instanceof Error ? error.cause : error;
+  if (!isUnavailable(root)) return root.message || String((root as { code?: unknown }).code);
+  return unavailable(root.cause ?? root);
+}
+
+/** Asks for one connection: a wrong DATABASE_URL is told at once and in PostgreSQL's own words. */
+async function probe(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: TIMEOUTS.connectionTimeoutMillis });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    throw new CommandFailed(unavailable(error));
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function unavailable(error: unknown): string {
+  // A host name with several addresses fails with a list of errors and no message of its own.
+  const reason = error instanceof Error ? error.message || (error as { code?: unknown }).code : error;
+  return `PostgreSQL is not available: ${reason}`;
+}
 
 export type CommandContext = ReturnType<typeof createContext>;
 
@@ -47,6 +77,7 @@ export async function withDatabase(
     namedStatements: config.namedStatements,
   });
   try {
+    await probe(url);
     await run({ config, db, url });
   } finally {
     await db.close();

@@ -32,7 +32,9 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
     z.string({ error: hint }).trim().min(1, hint).max(most, `write ${most} characters or fewer`);
   const secret = (command: string) =>
     z
-      .string({ error: `write ${SHORTEST_SECRET} characters or more, in quotes if they are all digits, as made by: ${command}` })
+      .string({
+        error: `write ${SHORTEST_SECRET} characters or more, in quotes if they are all digits, as made by: ${command}`,
+      })
       .min(SHORTEST_SECRET, `too short: write ${SHORTEST_SECRET} characters or more, as made by: ${command}`)
       .max(512, 'write 512 characters or fewer');
   const newSecret = secret('openssl rand -base64 36');
@@ -127,7 +129,7 @@ export function describeIssue(issue: {
     case 'invalid_type':
       return issue.expected === 'object'
         ? 'write a map: key: value'
-        : `write ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}`;
+        : `write ${issue.expected === 'int' || issue.expected === 'number' ? 'a whole number' : `a ${issue.expected}`}`;
     default:
       return 'write something else';
   }

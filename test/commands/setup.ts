@@ -2,12 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import PQueue from 'p-queue';
 import { createAccounts, createPasswords } from '../../server/accounts/accounts.ts';
 import { createAudit } from '../../server/audit/audit.ts';
 import { createClients } from '../../server/clients/clients.ts';
 import { applyRealmFile, readStored } from '../../server/commands/apply.ts';
 import { presentRealmFile } from '../../server/commands/export.ts';
 import { openDatabase } from '../../server/db/database.ts';
+import { asHost } from '../../server/lib/ids.ts';
 import { createRealms } from '../../server/realms/realms.ts';
 import { createSessions } from '../../server/sessions/sessions.ts';
 import { createDatabase } from '../support/database.ts';
@@ -71,13 +73,15 @@ export async function setUp() {
     const realm = await realms.findBySlug(slug);
     if (!realm) throw new Error(`no realm ${slug}`);
     const found = await accounts.findByEmail(db, realm.id, email);
-    const made = found ? null : await accounts.register(realm, { email, password: 'a good long password' }, { address: null });
+    const made = found
+      ? null
+      : await accounts.register(realm, { email, password: 'a good long password' }, { address: null });
     const accountId = found?.id ?? (made?.ok ? made.account.id : null);
     if (accountId === null) throw new Error('no account');
-    const facts = { host: host as never, amr: ['pwd'], userAgent: null, address: null };
+    const facts = { host: asHost(host), amr: ['pwd'], userAgent: null, address: null };
     const { sessionId, credential } = await db.transaction((q) => sessions.create(q, realm, accountId, facts));
     const isSignedIn = async (on = host) =>
-      (await accounts.findSignedIn({ kind: 'cookie', ...credential }, on as never)) !== null;
+      (await accounts.findSignedIn({ kind: 'cookie', ...credential }, asHost(on))) !== null;
     return { sessionId, accountId, isSignedIn };
   }
 
@@ -89,8 +93,18 @@ export async function setUp() {
   return { url, db, realms, clients, sessions, accounts, apply, change, refuse, readState, exported, signIn, close };
 }
 
+type Ran = { code: number | null; stdout: string; stderr: string };
+type RunOptions = { stdin?: string; env?: Record<string, string> };
+
+// More processes than that at once only wait for each other.
+const processes = new PQueue({ concurrency: 2 });
+
 /** Runs `causeway …` as its own process on a database. */
-export function runCauseway(url: string, args: string[], options: { stdin?: string; env?: Record<string, string> } = {}) {
+export function runCauseway(url: string, args: string[], options: RunOptions = {}): Promise<Ran> {
+  return processes.add(() => startCauseway(url, args, options));
+}
+
+function startCauseway(url: string, args: string[], options: RunOptions) {
   const command = join(import.meta.dirname, '../../server/commands/causeway.ts');
   const child = spawn(process.execPath, [command, ...args], {
     env: {
@@ -106,7 +120,7 @@ export function runCauseway(url: string, args: string[], options: { stdin?: stri
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => err.push(chunk));
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.stdin ?? '');
-  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+  return new Promise<Ran>((resolve) => {
     child.on('close', (code) => resolve({ code, stdout: out.join(''), stderr: err.join('') }));
   });
 }

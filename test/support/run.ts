@@ -2,6 +2,7 @@
 // the migrated template that every test file clones, then starts ava with the given patterns.
 //   npm test                              everything
 //   npm test -- test/oauth/*.test.ts      some files
+//   node test/support/run.ts --script deploy/try_proxies.ts     a script that needs the same database
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -29,8 +30,10 @@ async function main(): Promise<number> {
 }
 
 function runAva(variables: Record<string, string>): Promise<number> {
+  const [first, ...rest] = process.argv.slice(2);
   const ava = join(import.meta.dirname, '../../node_modules/ava/entrypoints/cli.mjs');
-  const child = spawn(process.execPath, [ava, ...process.argv.slice(2)], { stdio: 'inherit', env: { ...process.env, ...variables } });
+  const what = first === '--script' ? rest : [ava, ...process.argv.slice(2)];
+  const child = spawn(process.execPath, what, { stdio: 'inherit', env: { ...process.env, ...variables } });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 }

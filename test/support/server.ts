@@ -1,0 +1,89 @@
+// The real server on a free port, over a database of its own: one realm with an auth domain and the client domains news,
+// sports and shop. Requests go to the port with the Host header of the site, as a publisher's proxy would send them.
+
+import { randomBytes } from 'node:crypto';
+import { applyRealmFile } from '../../server/commands/apply.ts';
+import { type Config, loadConfig } from '../../server/config.ts';
+import type { Account } from '../../server/accounts/accounts.ts';
+import { createLog } from '../../server/lib/log.ts';
+import { type RunningServer, startServer } from '../../server/start.ts';
+import { createBrowser } from './browser.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+
+export const PASSWORD = 'a long enough password';
+export const HOSTS = { auth: 'auth.test.localhost', news: 'news.test.localhost', sports: 'sports.test.localhost', shop: 'shop.test.localhost' } as const;
+export type SiteName = keyof typeof HOSTS;
+
+/** http origin of a site, as registered. */
+export const originOf = (site: SiteName) => `http://${HOSTS[site]}`;
+export const landingOf = (site: SiteName) => `${originOf(site)}/api/auth/v1/oauth/token`;
+
+export const REALM_YAML = `
+realms:
+  - slug: test
+    auth_domain: ${HOSTS.auth}
+    settings: { signup: open }
+    brand: { name: Test Group }
+    clients:
+      - { id: news, kind: first-party, name: The News, domain: ${HOSTS.news} }
+      - { id: sports, kind: first-party, name: The Sports, domain: ${HOSTS.sports} }
+      - { id: shop, kind: first-party, name: The Shop, domain: ${HOSTS.shop} }
+`;
+
+export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
+
+/**
+ * Starts a server for a test file.
+ * @param options yaml: the realm file (the realm above if absent); database: share one, for a second node; env: settings
+ */
+export async function startTestServer(options: { yaml?: string; database?: TestDatabase; env?: Record<string, string> } = {}) {
+  const database = options.database ?? (await createDatabase());
+  const lines: string[] = [];
+  const secret = options.env?.['CAUSEWAY_SECRET'] ?? 'test-secret-0123456789-abcdefghijklmnopqrstuvwxyz';
+  const config: Config = loadConfig({
+    DATABASE_URL: database.url,
+    CAUSEWAY_SECRET: secret,
+    PORT: '0',
+    CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK: '1',
+    CAUSEWAY_DRAIN: '1s',
+    CAUSEWAY_DATABASE_CONNECTIONS: '12',
+    ...options.env,
+  });
+  const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } });
+  const secrets = config.secrets.map((one) => one.reveal());
+  const running: RunningServer = await startServer({ config, databaseUrl: database.url, secrets, log });
+  const { services } = running;
+
+  /** Applies a realm file; fails the test on any fault. */
+  async function apply(text: string, environment: Record<string, string> = {}, more: { isPrune?: boolean } = {}) {
+    const { db, realms, clients, sessions, audit } = services;
+    const applied = await applyRealmFile({ text, fileName: '-', environment, config, db, realms, clients, sessions, audit, isDryRun: false, isPrune: more.isPrune ?? false });
+    if (!applied.ok) throw new Error(applied.faults.join('\n'));
+    return applied.changes;
+  }
+  if (!options.database) await apply(options.yaml ?? REALM_YAML);
+
+  async function realm(slug = 'test') {
+    const found = await services.realms.findBySlug(slug);
+    if (!found) throw new Error(`no realm ${slug}`);
+    return found;
+  }
+
+  /** A new account with PASSWORD; nothing that tests share is ever changed. */
+  async function makeAccount(more: { email?: string; username?: string; name?: string; password?: string; realm?: string } = {}): Promise<Account & { email: string }> {
+    const email = more.email ?? `reader-${randomBytes(6).toString('hex')}@example.com`;
+    const registered = await services.accounts.register(await realm(more.realm), { email, password: more.password ?? PASSWORD, username: more.username ?? null, name: more.name ?? 'Test Reader' }, { address: null });
+    if (!registered.ok) throw new Error(JSON.stringify(registered.faults));
+    return { ...registered.account, email };
+  }
+
+  /** A browser with cookies of its own, talking to this server. */
+  const browser = (ports: readonly number[] = [running.port]) => createBrowser({ ports });
+
+  async function close() {
+    await running.close();
+    if (!options.database) await database.drop();
+  }
+
+  return { port: running.port, services, database, lines, apply, realm, makeAccount, browser, close };
+}
