@@ -110,30 +110,24 @@ function withoutDomain(client: StoredClient): ClientDraft {
   return { ...client, kind: 'third-party', domain: null, secret: null, proxySecret: null };
 }
 
-/** The command itself. @throws CommandFailed listing every fault */
+/** The command itself, for a text that was read before the database was opened. @throws CommandFailed listing every fault */
 export async function apply(
   context: CommandContext,
-  fileName: string,
+  file: { fileName: string; text: string },
   options: { isDryRun: boolean; isPrune: boolean },
 ): Promise<void> {
-  const applied = await applyRealmFile({
-    text: await readText(fileName),
-    fileName,
-    environment: processEnvironment(),
-    ...context,
-    ...options,
-  });
+  const applied = await applyRealmFile({ ...file, environment: processEnvironment(), ...context, ...options });
   if (!applied.ok) {
     const count = applied.faults.length === 1 ? 'one fault' : `${applied.faults.length} faults`;
-    throw new CommandFailed(
-      `Nothing was changed; the file has ${count}:\n${applied.faults.map((fault) => `  ${fault}`).join('\n')}`,
-    );
+    const list = applied.faults.map((fault) => `  ${fault}`).join('\n');
+    throw new CommandFailed(`Nothing was changed; the file has ${count}:\n${list}`);
   }
   for (const change of applied.changes) context.print(change);
   context.print(applied.changes.length === 1 ? '1 change' : `${applied.changes.length} changes`);
 }
 
-async function readText(fileName: string): Promise<string> {
+/** The text of a file, or of standard input up to its end. @throws CommandFailed */
+export async function readText(fileName: string): Promise<string> {
   if (fileName === '-') return readAll(process.stdin);
   try {
     return readFileSync(fileName, 'utf8');

@@ -4,12 +4,12 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { processEnvironment } from '../config.ts';
-import { apply } from './apply.ts';
+import { apply, readText } from './apply.ts';
 import { describeFailure, UsageFault, withContext } from './context.ts';
 import { exportRealms } from './export.ts';
 import { runMigrations } from './migrate.ts';
-import { endSessions } from './sessions.ts';
-import { addUser } from './users.ts';
+import { demandConfirmation, endSessions, type Which } from './sessions.ts';
+import { addUser, readPassword } from './users.ts';
 
 const AFTER_HELP = `
 Settings come from the environment (docs/configuration.md). Without DATABASE_URL every command works on the embedded
@@ -40,11 +40,12 @@ function addRealmCommands(program: Command): void {
       '--prune',
       'within the realms that the file names, also remove clients and domains that it does not mention and set what it leaves out back to the default; a realm is never removed',
     )
-    .action((file: string, options: { dryRun?: true; prune?: true }) =>
-      withContext((context) =>
-        apply(context, file, { isDryRun: options.dryRun === true, isPrune: options.prune === true }),
-      ),
-    );
+    .action(async (fileName: string, options: { dryRun?: true; prune?: true }) => {
+      // Read first: in `causeway export | causeway apply -` the embedded database stays with one of the two at a time.
+      const file = { fileName, text: await readText(fileName) };
+      const how = { isDryRun: options.dryRun === true, isPrune: options.prune === true };
+      await withContext((context) => apply(context, file, how));
+    });
   program
     .command('export')
     .description('Writes the YAML file of what the database has, without secrets.')
@@ -62,17 +63,13 @@ function addPeopleCommands(program: Command): void {
     .option('--name <NAME>', 'name as others see it')
     .option('--username <NAME>', 'name to sign in with, besides the address')
     .option('--password-stdin', 'read the password from standard input instead')
-    .action((options: { realm: string; email: string; name?: string; username?: string; passwordStdin?: true }) => {
-      const { email, name = null, username = null } = options;
-      return withContext((context) =>
-        addUser(context, options.realm, {
-          email,
-          name,
-          username,
-          isPasswordOnStandardInput: options.passwordStdin === true,
-        }),
-      );
-    });
+    .action(
+      async (options: { realm: string; email: string; name?: string; username?: string; passwordStdin?: true }) => {
+        const { realm, email, name = null, username = null } = options;
+        const password = await readPassword(options.passwordStdin === true);
+        await withContext((context) => addUser(context, realm, { email, name, username, password }));
+      },
+    );
   const sessions = program.command('sessions').description('Ends sessions.');
   sessions
     .command('end')
@@ -82,14 +79,18 @@ function addPeopleCommands(program: Command): void {
     .addOption(new Option('--id <SESSION>', 'this one session').conflicts(['email', 'all']))
     .addOption(new Option('--all', 'every session of the realm').conflicts(['email', 'id']))
     .option('--yes', 'with --all: do not ask whether this is meant')
-    .action((options: { realm: string; email?: string; id?: string; all?: true; yes?: true }) => {
-      const { realm, all, yes, ...one } = options;
-      if (!all && one.email === undefined && one.id === undefined)
-        throw new UsageFault('sessions end needs one of --email, --id and --all');
-      return withContext((context) =>
-        endSessions(context, realm, { ...one, isAll: all === true, isConfirmed: yes === true }),
-      );
+    .action(async (options: { realm: string; email?: string; id?: string; all?: true; yes?: true }) => {
+      const which = chooseSessions(options);
+      if ('all' in which && !options.yes) await demandConfirmation(options.realm);
+      await withContext((context) => endSessions(context, options.realm, which));
     });
+}
+
+function chooseSessions({ email, id, all }: { email?: string; id?: string; all?: true }): Which {
+  if (email !== undefined) return { email };
+  if (id !== undefined) return { id };
+  if (all) return { all };
+  throw new UsageFault('sessions end needs one of --email, --id and --all');
 }
 
 /** Runs the command and tells the exit code. */

@@ -10,9 +10,10 @@ const WHY = { reason: 'operator', address: null } as const;
 /** Sessions ended in one transaction: short enough that nobody's sign-in waits for it. */
 const BATCH = 500;
 
-export type Which = { email?: string; id?: string; isAll: boolean; isConfirmed: boolean };
+/** The sessions of an account, one session, or every session of the realm. */
+export type Which = { email: string } | { id: string } | { all: true };
 
-/** Ends the sessions of an account, one session, or all of a realm, and prints how many. @throws CommandFailed, UsageFault */
+/** Ends the sessions of an account, one session, or all of a realm, and prints how many. @throws CommandFailed */
 export async function endSessions(context: CommandContext, slug: string, which: Which): Promise<void> {
   const realm = await context.getRealm(slug);
   const count = await endWhich(context, realm, which);
@@ -20,9 +21,8 @@ export async function endSessions(context: CommandContext, slug: string, which: 
 }
 
 async function endWhich(context: CommandContext, realm: Realm, which: Which): Promise<number> {
-  if (which.email !== undefined) return endOfAccount(context, realm, which.email);
-  if (which.id !== undefined) return endOne(context, realm, which.id);
-  await demandConfirmation(realm, which.isConfirmed);
+  if ('email' in which) return endOfAccount(context, realm, which.email);
+  if ('id' in which) return endOne(context, realm, which.id);
   let count = 0;
   for (let ended = BATCH; ended === BATCH; count += ended) ended = await endBatch(context, realm);
   return count;
@@ -52,10 +52,10 @@ async function endBatch({ db, sessions }: CommandContext, realm: Realm): Promise
   });
 }
 
-async function demandConfirmation(realm: Realm, isConfirmed: boolean): Promise<void> {
-  if (isConfirmed) return;
-  if (!isTerminal())
+/** Asks whether everybody is to be signed out. @throws UsageFault when there is nobody to ask, CommandFailed on a no */
+export async function demandConfirmation(slug: string): Promise<void> {
+  if (!isTerminal()) {
     throw new UsageFault('sessions end --all signs everybody out; add --yes to say that this is meant');
-  const answer = await confirm(`Sign everybody out of realm ${realm.slug}?`);
-  if (!answer) throw new CommandFailed('Nothing was ended.');
+  }
+  if (!(await confirm(`Sign everybody out of realm ${slug}?`))) throw new CommandFailed('Nothing was ended.');
 }

@@ -14,14 +14,10 @@ export type NewUser = {
   isPasswordOnStandardInput: boolean;
 };
 
-/** Makes an account and prints its id and sub. @throws CommandFailed listing every fault, UsageFault without a password */
+/** Makes an account and prints its id and sub. @throws CommandFailed listing every fault */
 export async function addUser(context: CommandContext, slug: string, user: NewUser): Promise<void> {
   const realm = await context.getRealm(slug);
-  const password = await readPassword(user.isPasswordOnStandardInput);
-  const { email, name, username } = user;
-  const registered = await context
-    .openAccounts()
-    .register(realm, { email, name, username, password }, { address: null });
+  const registered = await context.openAccounts().register(realm, user, { address: null });
   if (!registered.ok)
     throw new CommandFailed(
       `No account was made:\n${registered.faults.map((fault) => `  ${describe(fault, realm)}`).join('\n')}`,
@@ -30,7 +26,8 @@ export async function addUser(context: CommandContext, slug: string, user: NewUs
   context.print(`sub ${registered.account.sub}`);
 }
 
-async function readPassword(isOnStandardInput: boolean): Promise<string> {
+/** The password of a new account. @throws UsageFault when there is nobody to ask, CommandFailed when the two answers differ */
+export async function readPassword(isOnStandardInput: boolean): Promise<string> {
   if (isOnStandardInput) return (await readAll(process.stdin)).replace(/\r?\n$/, '');
   if (!isTerminal()) throw new UsageFault('users add needs a terminal to ask for the password, or --password-stdin');
   const password = await askSecret('Password: ');
