@@ -11,10 +11,9 @@ export function isTerminal(): boolean {
 
 /** Asks for something that must not be shown while it is typed. @throws CommandFailed when the person gives up (Ctrl-C, Ctrl-D) */
 export async function askSecret(question: string): Promise<string> {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   try {
-    return await readLine(silent);
+    return await ask(question, silent);
   } finally {
     process.stderr.write('\n');
   }
@@ -22,12 +21,13 @@ export async function askSecret(question: string): Promise<string> {
 
 /** Asks a question that is answered by `yes`; anything else is no. */
 export async function confirm(question: string): Promise<boolean> {
-  process.stderr.write(`${question} Type yes to go on: `);
-  return (await readLine(process.stderr)).trim().toLowerCase() === 'yes';
+  const answer = await ask(`${question} Type yes to go on: `, process.stderr);
+  return answer.trim().toLowerCase() === 'yes';
 }
 
-function readLine(output: NodeJS.WritableStream): Promise<string> {
+function ask(question: string, output: NodeJS.WritableStream): Promise<string> {
   return new Promise((resolve, reject) => {
+    // The terminal stops echoing before the question is seen, not after: what is typed at once must not be shown either.
     const reader = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
     const giveUp = () => reject(new CommandFailed('Given up; nothing was changed.'));
     reader.once('SIGINT', () => reader.close());
@@ -37,5 +37,8 @@ function readLine(output: NodeJS.WritableStream): Promise<string> {
       reader.close();
       resolve(line);
     });
+    reader.setPrompt(output === process.stderr ? question : '');
+    if (output === process.stderr) reader.prompt();
+    else process.stderr.write(question);
   });
 }

@@ -7,12 +7,7 @@ import type { Realm } from '../realms/realms.ts';
 import { type CommandContext, CommandFailed, UsageFault } from './context.ts';
 import { askSecret, isTerminal } from './terminal.ts';
 
-export type NewUser = {
-  email: string;
-  name: string | null;
-  username: string | null;
-  isPasswordOnStandardInput: boolean;
-};
+export type NewUser = { email: string; name: string | null; username: string | null; password: string };
 
 /** Makes an account and prints its id and sub. @throws CommandFailed listing every fault */
 export async function addUser(context: CommandContext, slug: string, user: NewUser): Promise<void> {

@@ -189,7 +189,10 @@ withSetup('two clients exchange their hosts', async (t, { change, clients, realm
     .replace('domain: x', 'domain: sports');
   t.is((await change(exchanged, { environment })).filter((line) => line.includes('domain: ')).length, 2);
   const realm = (await realms.findBySlug('daily'))!;
-  t.is<string>((await clients.find(realm.id, 'news'))!.domain!.host, 'sports.daily.example');
+  t.deepEqual((await clients.find(realm.id, 'news'))!.domain, {
+    host: asHost('sports.daily.example'),
+    origin: 'https://sports.daily.example',
+  });
   t.deepEqual(await change(exchanged, { environment }), []);
 });
 
