@@ -181,7 +181,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (!isTrial && values.secrets.length === 0 && !env['CAUSEWAY_SECRET']) {
     faults.push('CAUSEWAY_SECRET must be set when DATABASE_URL is; make one with: openssl rand -base64 48');
   }
-  if (faults.length > 0) throw new ConfigError(`The configuration has faults:\n${faults.map((f) => `  - ${f}`).join('\n')}`);
+  if (faults.length > 0)
+    throw new ConfigError(`The configuration has faults:\n${faults.map((f) => `  - ${f}`).join('\n')}`);
   return Object.freeze({ ...values, allowLoopback: values.allowLoopback || isTrial, isTrial });
 }
 

@@ -16,8 +16,7 @@ import { createOAuth } from './oauth/oauth.ts';
 import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
 import { createRealms } from './realms/realms.ts';
-import { createSessions } from './sessions/sessions.ts';
-import { createStreams } from './sessions/streams.ts';
+import { createSessions, createStreams } from './sessions/sessions.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 

@@ -1,7 +1,7 @@
 // Accounts: the persons of a realm. Everything that reads or changes one goes through here.
 
 import type { Audit } from '../audit/audit.ts';
-import { type Database, isUniqueViolation, type Queryable } from '../db/database.ts';
+import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId, Host, RealmId } from '../lib/ids.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
@@ -110,9 +110,9 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
         return { ok: true, account };
       });
     } catch (error) {
-      if (isUniqueViolation(error, 'accounts_email')) return { ok: false, faults: [{ field: 'email', fault: 'taken' }] };
-      if (isUniqueViolation(error, 'accounts_username')) return { ok: false, faults: [{ field: 'username', fault: 'taken' }] };
-      throw error;
+      const field = store.takenField(error);
+      if (!field) throw error;
+      return { ok: false, faults: [{ field, fault: 'taken' }] };
     }
   }
 
@@ -136,7 +136,7 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
       });
       return { ok: true, account };
     } catch (error) {
-      if (isUniqueViolation(error)) return { ok: false, reason: 'email-taken' };
+      if (store.takenField(error) === 'email') return { ok: false, reason: 'email-taken' };
       throw error;
     }
   }

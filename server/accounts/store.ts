@@ -1,6 +1,6 @@
 // Table accounts, and the hot statement of `GET /users/me`: token hash → session and account in one round trip.
 
-import type { Queryable, Row } from '../db/database.ts';
+import { isUniqueViolation, type Queryable, type Row } from '../db/database.ts';
 import { readStatement } from '../db/statement.ts';
 import { type AccountId, asAccountId, asRealmId, type CanonicalEmail, type Host, type RealmId, type TokenHash } from '../lib/ids.ts';
 import { LIVE_SESSION_SQL, toLiveSession } from '../sessions/sessions.ts';
@@ -105,6 +105,12 @@ export async function deleteAccount(q: Queryable, id: AccountId): Promise<void> 
 export async function findByEmail(q: Queryable, realmId: RealmId, canonical: CanonicalEmail): Promise<Account | null> {
   const row = await q.builder('accounts').first(COLUMN_NAMES).where({ realm_id: realmId, email_canonical: canonical });
   return row ? toAccount(row) : null;
+}
+
+/** Which identifier an insert or update failed on because somebody of the realm has it; null for any other error. */
+export function takenField(error: unknown): 'email' | 'username' | null {
+  if (isUniqueViolation(error, 'accounts_email')) return 'email';
+  return isUniqueViolation(error, 'accounts_username') ? 'username' : null;
 }
 
 function toAccount(row: Row): Account {

@@ -17,8 +17,7 @@ import { type Login, logoutGate } from '../login/login.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { clearCredential } from '../sessions/middleware.ts';
-import type { Sessions } from '../sessions/sessions.ts';
-import type { Streams } from '../sessions/streams.ts';
+import type { Sessions, Streams } from '../sessions/sessions.ts';
 import { keepQuiet } from './middleware.ts';
 import { presentSession, presentUser } from './present.ts';
 

@@ -11,6 +11,7 @@ type Property = {
   description?: string;
   minimum?: number;
   maximum?: number;
+  pattern?: string;
 };
 
 /** Markdown table of everything that may stand under `settings` of a realm. */
@@ -36,13 +37,14 @@ function table(schema: z.ZodObject): string {
     .join('\n');
 }
 
-function describeValue({ type, enum: choices, default: fallback, minimum, maximum }: Property): string {
+function describeValue({ type, enum: choices, default: fallback, minimum, maximum, pattern }: Property): string {
   if (choices) return choices.map((choice) => `\`${choice}\``).join(' or ');
   if (type === 'integer') return `whole number, ${minimum} to ${maximum}`;
+  if (pattern?.startsWith('^#')) return 'colour `#rrggbb`';
   if (typeof fallback !== 'string') return 'text';
   if (parseLimit(fallback)) return 'limit';
   if (parseDuration(fallback)) return 'duration';
-  return fallback.startsWith('#') ? 'colour `#rrggbb`' : 'text';
+  return 'text';
 }
 
 function describeDefault({ default: fallback }: Property): string {

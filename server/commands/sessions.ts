@@ -3,7 +3,6 @@
 import { validate as isUuid } from 'uuid';
 import type { Realm } from '../realms/realms.ts';
 import { type CommandContext, CommandFailed, UsageFault } from './context.ts';
-import { findSessionIn, listSessionsIn } from './store.ts';
 import { confirm, isTerminal } from './terminal.ts';
 
 const WHY = { reason: 'operator', address: null } as const;
@@ -39,14 +38,14 @@ async function endOfAccount(
 }
 
 async function endOne({ db, sessions }: CommandContext, realm: Realm, id: string): Promise<number> {
-  const session = isUuid(id) ? await findSessionIn(db, realm.id, id) : null;
+  const session = isUuid(id) ? await sessions.findIn(db, realm.id, id) : null;
   if (!session) throw new CommandFailed(`Realm ${realm.slug} has no session ${id}.`);
   return Number(await db.transaction((q) => sessions.revoke(q, session, WHY)));
 }
 
 async function endBatch({ db, sessions }: CommandContext, realm: Realm): Promise<number> {
   return db.transaction(async (q) => {
-    const batch = await listSessionsIn(q, realm.id, BATCH);
+    const batch = await sessions.listIn(q, realm.id, BATCH);
     for (const session of batch) await sessions.revoke(q, session, WHY);
     return batch.length;
   });

@@ -51,6 +51,8 @@ export function databaseKnexConfig(options: { url: string; poolSize: number; app
     } as Knex.PgConnectionConfig,
     pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, propagateCreateError: false },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    // knex prints refused connections by itself, stack and all; ours are logged where they are answered.
+    log: { warn: () => undefined, error: () => undefined },
     migrations: { directory: new URL('../../migrations', import.meta.url).pathname, loadExtensions: ['.ts'] },
   };
 }

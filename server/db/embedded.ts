@@ -22,6 +22,8 @@ export type Embedded = {
 type Owner = { uid: number; gid: number } | null;
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 const START_TIMEOUT_MS = 30_000;
+// PostgreSQL gets nothing of ours: initdb asks its PATH only for `locale`, and the server asks it for nothing.
+const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', TZ: 'UTC' };
 
 /** The database to use: the configured one, or the embedded one, started if need be and left to `stop` at the end. */
 export async function withDatabaseUrl(config: Config): Promise<string> {
@@ -47,7 +49,7 @@ export async function openEmbedded(options: {
     return { url: running.url, folder: placed.folder, stop: options.mayAdopt ? () => stopProcess(running.pid) : async () => undefined };
   }
   if (!existsSync(join(placed.folder, 'data', 'PG_VERSION'))) initialise(placed, owner);
-  return start(placed, owner, options.flags ?? []);
+  return start(placed, owner, { flags: options.flags ?? [], mayStayForOthers: !options.mayAdopt });
 }
 
 type Place = { folder: string; bin: string };
@@ -131,19 +133,23 @@ function initialise(place: Place, owner: Owner) {
       `--pgdata=${join(place.folder, 'data')}`, '--username=causeway', '--auth=scram-sha-256', `--pwfile=${passwordFile}`,
       '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions',
     ],
-    { ...owner, cwd: place.folder, encoding: 'utf8', env: { PATH: process.env['PATH'], TZ: 'UTC' } },
+    { ...owner, cwd: place.folder, encoding: 'utf8', env: ENVIRONMENT },
   );
   if (made.status !== 0) throw new Error(`PostgreSQL could not be set up in ${place.folder}: ${made.stderr}`);
 }
 
-async function start(place: Place, owner: Owner, flags: readonly string[]): Promise<Embedded> {
+async function start(
+  place: Place,
+  owner: Owner,
+  options: { flags: readonly string[]; mayStayForOthers: boolean },
+): Promise<Embedded> {
   const port = await freePort();
-  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC', ...flags];
+  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC', ...options.flags];
   const child = spawn(
     join(place.bin, 'postgres'),
     ['-D', join(place.folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])],
     // A group of its own: Ctrl-C in the terminal must reach the server first and PostgreSQL last.
-    { ...owner, cwd: place.folder, detached: true, stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'], TZ: 'UTC' } },
+    { ...owner, cwd: place.folder, detached: true, stdio: ['ignore', 'ignore', 'pipe'], env: ENVIRONMENT },
   );
   const errors: string[] = [];
   child.stderr?.on('data', (chunk) => errors.push(String(chunk)) > 50 && errors.shift());
@@ -156,6 +162,8 @@ async function start(place: Place, owner: Owner, flags: readonly string[]): Prom
   (child.stderr as unknown as { unref?: () => void } | null)?.unref?.();
   const stop = async () => {
     process.off('exit', stopOnExit);
+    // A server that started meanwhile uses it now, and stops it in its turn.
+    if (options.mayStayForOthers && (await isUsedByOthers(url))) return;
     if (child.pid !== undefined && child.exitCode === null) await stopProcess(child.pid);
   };
   return { url, folder: place.folder, stop };
@@ -184,6 +192,22 @@ async function answers(url: string): Promise<boolean> {
     await client.connect();
     await client.query('select 1');
     return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function isUsedByOthers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000, query_timeout: 2000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query(
+      "select count(*)::int as others from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
+    );
+    return rows[0]?.others > 0;
   } catch {
     return false;
   } finally {

@@ -2,11 +2,8 @@
 
 import { createServer, type Server } from 'node:http';
 import type { Database } from '../db/database.ts';
-import { isUnavailable } from '../db/database.ts';
-import { readStatement } from '../db/statement.ts';
 import type { Metrics } from '../lib/metrics.ts';
-
-const PING = readStatement('ops.ping', 'select 1');
+import { findDatabaseState } from './store.ts';
 
 export type Ops = { port: number; setDraining(): void; close(): Promise<void> };
 
@@ -29,12 +26,8 @@ export async function listenOps(options: { port: number; host: string; db: Datab
     if (path === '/metrics') return { status: 200, type: options.metrics.contentType, body: await options.metrics.text() };
     if (path !== '/readyz') return plain(404, 'not found');
     if (isDraining) return plain(503, 'draining');
-    try {
-      await options.db.run(PING, []);
-      return plain(200, 'ready');
-    } catch (error) {
-      return plain(503, isUnavailable(error) ? 'database not available' : 'not ready');
-    }
+    const state = await findDatabaseState(options.db);
+    return plain(state === 'ready' ? 200 : 503, state);
   }
 
   await new Promise<void>((resolve, reject) => {

@@ -34,7 +34,10 @@ export type SitePages = ReturnType<typeof createSitePages>;
 /** Rendering in the brand and language of the request's site. */
 export function createSitePages(options: { pages: Pages }) {
   /** Answers with a page; sets its own content security policy. @param formTargets origins a form may end up on */
-  function render(ctx: Context, page: { view: string; data: object; formTargets?: readonly string[]; uiLocales?: string | null }): void {
+  function render(
+    ctx: Context,
+    page: { view: string; data: object; formTargets?: readonly string[]; uiLocales?: string | null },
+  ): void {
     const realm = findSiteOf(ctx)?.realm ?? null;
     const uiLocales = page.uiLocales?.slice(0, LONGEST_UI_LOCALES);
     const locale = options.pages.negotiate({

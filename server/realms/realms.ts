@@ -10,7 +10,14 @@ import { isLoopbackHost } from '../lib/url.ts';
 import { brandSchema, type RealmBrand, type RealmSettings, settingsSchema } from './settings.ts';
 import * as store from './store.ts';
 
-export { brandSchema, parseLimit, type RealmBrand, type RealmSettings, settingSeconds, settingsSchema } from './settings.ts';
+export {
+  brandSchema,
+  parseLimit,
+  type RealmBrand,
+  type RealmSettings,
+  settingSeconds,
+  settingsSchema,
+} from './settings.ts';
 
 export type Realm = {
   id: RealmId;
@@ -29,7 +36,12 @@ export type Domain = { host: Host; origin: string; role: 'auth' | 'client' };
 /** Where a request arrived: a domain and its realm. */
 export type Site = { realm: Realm; domain: Domain };
 
-export type RealmDraft = { slug: string; authenticationUrl: string | null; settings: Record<string, unknown>; brand: Record<string, unknown> };
+export type RealmDraft = {
+  slug: string;
+  authenticationUrl: string | null;
+  settings: Record<string, unknown>;
+  brand: Record<string, unknown>;
+};
 export type StoredRealm = RealmDraft & { id: RealmId };
 
 /** Channel on which a changed configuration is announced to every node. */
@@ -92,7 +104,19 @@ export function createRealms(options: { db: Database; notifications: Notificatio
     return (await store.listAuthHosts(options.db)).filter((host) => !isLoopbackHost(host));
   }
 
-  return { findSite, listDomains, lock, listStored, put, remove, putDomain, removeDomain, announce, findBySlug, listPublicAuthDomains };
+  return {
+    findSite,
+    listDomains,
+    lock,
+    listStored,
+    put,
+    remove,
+    putDomain,
+    removeDomain,
+    announce,
+    findBySlug,
+    listPublicAuthDomains,
+  };
 }
 
 function toRealm(stored: StoredRealm, auth: { host: Host; origin: string }): Realm {

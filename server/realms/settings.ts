@@ -25,10 +25,17 @@ export const settingsSchema = z
     signup: z.enum(['open', 'closed']).default('open').describe('Whether readers may make accounts.'),
     reauth_window: duration('10m', 'How recent a sign-in must be for deleting the account or ending other sessions.'),
     auto_sso_quiet: duration('10m', 'After a silent attempt, the same browser is not bounced again for this long.'),
-    locale: z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'write a language tag such as en or de').default('en').describe('Language of pages when the browser asks for none that we have.'),
+    locale: z
+      .string()
+      .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'write a language tag such as en or de')
+      .default('en')
+      .describe('Language of pages when the browser asks for none that we have.'),
     password_min_length: z.int().min(8).max(64).default(8).describe('Fewest characters of a new password.'),
     sign_in_per_account: limit('20/15m', 'Wrong passwords for one account from browsers that never signed in to it.'),
-    sign_in_per_device: limit('10/15m', 'Wrong passwords for one account from a browser that signed in to it before; counted apart, so that a stranger cannot lock its owner out.'),
+    sign_in_per_device: limit(
+      '10/15m',
+      'Wrong passwords for one account from a browser that signed in to it before; counted apart, so that a stranger cannot lock its owner out.',
+    ),
     sign_in_per_address: limit('100/15m', 'Wrong passwords from one address.'),
     sign_in_per_realm: limit('3000/1m', 'Wrong passwords in the whole realm.'),
     sign_up_per_address: limit('30/1h', 'Accounts made from one address.'),
@@ -55,16 +62,23 @@ export function settingSeconds(text: string): number {
 const colour = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'write a colour as #rrggbb');
 
 export const brandSchema = z.strictObject({
-  name: z.string().min(1).max(80).optional().describe('Shown at the top of every page; the slug of the realm if absent.'),
+  name: z
+    .string()
+    .min(1)
+    .max(80)
+    .optional()
+    .describe('Shown at the top of every page; the slug of the realm if absent.'),
   accent: colour.default('#1f4e79').describe('Colour of buttons and links.'),
   accent_dark: colour.optional().describe('The same on a dark background; computed if absent.'),
   logo: z
     .string()
     .max(64 * 1024)
-    .regex(/^data:image\/(png|webp|svg\+xml);base64,[A-Za-z0-9+/=]+$/, 'write the logo as a data: URI (png, webp or svg, base64)')
+    .regex(
+      /^data:image\/(png|webp|svg\+xml);base64,[A-Za-z0-9+/=]+$/,
+      'write the logo as a data: URI (png, webp or svg, base64)',
+    )
     .optional()
     .describe('Logo as a data: URI, so that no page asks another server for it.'),
 });
 
 export type RealmBrand = z.infer<typeof brandSchema>;
-

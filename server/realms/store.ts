@@ -16,7 +16,10 @@ const FIND_SITE = readStatement(
 );
 const NOTIFY = writeStatement('realms.notify', "select pg_notify($1, '')");
 // Readers and sign-ups go on: only those who ask for this lock wait for each other.
-const LOCK_CONFIGURATION = writeStatement('realms.lock_configuration', "select pg_advisory_xact_lock(hashtextextended('causeway.configuration', 0))");
+const LOCK_CONFIGURATION = writeStatement(
+  'realms.lock_configuration',
+  "select pg_advisory_xact_lock(hashtextextended('causeway.configuration', 0))",
+);
 const REALM_COLUMNS = ['id', 'slug', 'authentication_url', 'settings', 'brand'];
 
 type Found = { realm: StoredRealm; auth: { host: Host; origin: string } };
@@ -64,7 +67,11 @@ export async function deleteRealm(q: Queryable, slug: string): Promise<void> {
 }
 
 export async function listDomains(q: Queryable, realm: RealmId): Promise<Domain[]> {
-  const rows = await q.builder('domains').select('host', 'origin', 'role').where({ realm_id: realm }).orderBy(['role', 'host']);
+  const rows = await q
+    .builder('domains')
+    .select('host', 'origin', 'role')
+    .where({ realm_id: realm })
+    .orderBy(['role', 'host']);
   return rows.map(toDomain);
 }
 
@@ -73,7 +80,10 @@ export async function listAuthHosts(q: Queryable): Promise<Host[]> {
 }
 
 export async function putDomain(q: Queryable, realm: RealmId, domain: Domain): Promise<void> {
-  const changed = await q.builder('domains').where({ host: domain.host, realm_id: realm }).update({ origin: domain.origin, role: domain.role });
+  const changed = await q
+    .builder('domains')
+    .where({ host: domain.host, realm_id: realm })
+    .update({ origin: domain.origin, role: domain.role });
   if (changed === 0) await q.builder('domains').insert({ ...domain, realm_id: realm });
 }
 

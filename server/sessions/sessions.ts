@@ -21,7 +21,8 @@ import type { Realm } from '../realms/realms.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import * as store from './store.ts';
 
-export { LIVE_SESSION_SQL, toLiveSession } from './store.ts';
+export { LIVE_SESSION_SQL, type SessionOfRealm, toLiveSession } from './store.ts';
+export { createStreams, type Streams } from './streams.ts';
 
 /** What a browser keeps for one host: the token and the companion that binds it (security: cookie tossing). */
 export type Credential = { token: PlainToken; companion: PlainToken };
@@ -65,9 +66,6 @@ export type SessionSummary = {
 
 export type SignInFacts = { host: Host; amr: readonly string[]; userAgent: string | null; address: string | null };
 export type RevokeReason = 'signed-out' | 'ended-by-owner' | 'replaced' | 'account-deleted' | 'code-replayed' | 'operator' | 'password-changed';
-
-/** Channel on which the id of every ended session is announced. */
-export const SESSIONS_CHANNEL = 'causeway_sessions';
 
 export type Sessions = ReturnType<typeof createSessions>;
 
@@ -147,6 +145,12 @@ export function createSessions(options: { db: Database; audit: Audit }) {
   /** One live session of an account by its id; null when it is not theirs or not live. */
   const findOf = (accountId: AccountId, id: string): Promise<{ id: SessionId } | null> => store.findSessionOf(db, accountId, id);
 
+  /** Some sessions of a realm, the oldest ids first, live or not. @param limit most that are returned */
+  const listIn = (q: Queryable, realmId: RealmId, limit: number): Promise<store.SessionOfRealm[]> => store.listSessionsIn(q, realmId, limit);
+
+  /** The session of a realm with that id, live or not; null when there is none. */
+  const findIn = (q: Queryable, realmId: RealmId, id: string): Promise<store.SessionOfRealm | null> => store.findSessionIn(q, realmId, id);
+
   /** Notes that a session was used on a host; moves its idle limit. Called at most once a minute per session. */
   const touch = (session: LiveSession, host: Host): Promise<void> => store.touchSession(db, session.id, host);
 
@@ -155,7 +159,7 @@ export function createSessions(options: { db: Database; audit: Audit }) {
 
   const jobs: readonly Job[] = [{ name: 'sessions.sweep', everySeconds: 300, run: store.deleteExpired }];
 
-  return { create, renew, addDomain, removeDomain, revoke, revokeAllOf, removeAllOnHost, listOf, findOf, touch, findEnded, jobs };
+  return { create, renew, addDomain, removeDomain, revoke, revokeAllOf, removeAllOnHost, listOf, findOf, listIn, findIn, touch, findEnded, jobs };
 }
 
 function newCredential(): Credential {

@@ -49,16 +49,18 @@ const INSERT_DOMAIN = writeStatement(
    select $1, s.id, $3, $4, $5 from sessions s where s.id = $2 and ${IS_LIVE} for key share
    returning id`,
 );
+/** Channel on which the id of every ended session is announced. */
+export const SESSIONS_CHANNEL = 'causeway_sessions';
 // The row is deleted and announced in one statement: nobody can hear of it and still find it.
 const DELETE_SESSION = writeStatement(
   'sessions.delete',
   `with gone as (delete from sessions where id = $1 returning id)
-   select id, pg_notify('causeway_sessions', id::text) from gone`,
+   select id, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
 );
 const DELETE_SESSIONS_OF = writeStatement(
   'sessions.delete_of_account',
   `with gone as (delete from sessions where account_id = $1 and id is distinct from $2::uuid returning id)
-   select id, pg_notify('causeway_sessions', id::text) from gone`,
+   select id, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
 );
 const TOUCH = writeStatement(
   'sessions.touch',
@@ -159,6 +161,22 @@ export async function listSessionsOf(q: Queryable, accountId: AccountId): Promis
 export async function findSessionOf(q: Queryable, accountId: AccountId, id: string): Promise<{ id: SessionId } | null> {
   const row = await q.builder('sessions as s').first('s.id').where({ 's.id': id, 's.account_id': accountId }).whereRaw(IS_LIVE);
   return row ? { id: asSessionId(row.id) } : null;
+}
+
+export type SessionOfRealm = { id: SessionId; realmId: RealmId; accountId: AccountId };
+
+export async function listSessionsIn(q: Queryable, realmId: RealmId, limit: number): Promise<SessionOfRealm[]> {
+  const rows = await q.builder('sessions').select('id', 'realm_id', 'account_id').where({ realm_id: realmId }).orderBy('id').limit(limit);
+  return rows.map(toSessionOfRealm);
+}
+
+export async function findSessionIn(q: Queryable, realmId: RealmId, id: string): Promise<SessionOfRealm | null> {
+  const row = await q.builder('sessions').first('id', 'realm_id', 'account_id').where({ realm_id: realmId, id });
+  return row ? toSessionOfRealm(row) : null;
+}
+
+function toSessionOfRealm(row: Row): SessionOfRealm {
+  return { id: asSessionId(String(row['id'])), realmId: asRealmId(String(row['realm_id'])), accountId: asAccountId(String(row['account_id'])) };
 }
 
 /** One batch of sessions that are over, 1,000 at most, so that no lock is held for long. True when more may be waiting. */

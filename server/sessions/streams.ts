@@ -5,7 +5,8 @@ import type { ServerResponse } from 'node:http';
 import type { Notifications } from '../db/notify.ts';
 import { asSessionId, type SessionId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import { SESSIONS_CHANNEL, type Sessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
+import { SESSIONS_CHANNEL } from './store.ts';
 
 // Below the 30 s after which common proxies give up on a silent connection.
 const HEARTBEAT_MS = 20_000;

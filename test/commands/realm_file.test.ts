@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { readRealmFile } from '../../server/commands/realm_file.ts';
-import { realmBrandTable, realmSettingsTable } from '../../server/commands/realm_reference.ts';
-import { brandSchema, settingsSchema } from '../../server/realms/realms.ts';
 
 const read = (
   text: string,
@@ -254,12 +252,4 @@ test('aliases that blow up are refused', (t) => {
         .join(', ')}]`,
   );
   t.regex(faultsOf(levels.join('\n')).join(), /not YAML: Excessive alias count/);
-});
-
-test('the reference tables hold every key with its default', (t) => {
-  for (const key of Object.keys(settingsSchema.shape))
-    t.regex(realmSettingsTable(), new RegExp(`^\\| \`${key}\` \\| .+ \\| \`.+\` \\| .+ \\|$`, 'm'));
-  for (const key of Object.keys(brandSchema.shape)) t.regex(realmBrandTable(), new RegExp(`^\\| \`${key}\` \\|`, 'm'));
-  t.regex(realmSettingsTable(), /\| `signup` \| `open` or `closed` \| `open` \|/);
-  t.regex(realmSettingsTable(), /\| `password_min_length` \| whole number, 8 to 64 \| `8` \|/);
 });

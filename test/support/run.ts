@@ -17,7 +17,7 @@ const FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'au
 async function main(): Promise<number> {
   const given = process.env['TEST_DATABASE_URL'];
   const folder = given ? null : join(tmpdir(), `causeway-test-${randomBytes(6).toString('hex')}`);
-  const embedded = folder ? await openEmbedded({ folder, mayAdopt: false, flags: FAST }) : null;
+  const embedded = folder ? await openEmbedded({ folder, mayAdopt: true, flags: FAST }) : null;
   const url = given ?? embedded?.url ?? '';
   const template = await prepareTemplate(url);
   try {
