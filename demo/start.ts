@@ -12,7 +12,11 @@ import type { Services } from '../server/services.ts';
 import { startServer } from '../server/start.ts';
 import { startDemoSites } from './sites.ts';
 
-export const DEMO_READER = { email: 'reader@example.com', password: 'correct horse battery staple', name: 'Robin Reader' };
+export const DEMO_READER = {
+  email: 'reader@example.com',
+  password: 'correct horse battery staple',
+  name: 'Robin Reader',
+};
 const LOOPBACK = ['127.0.0.1', '::1'];
 
 /** Starts the demo; pushes what must be closed, in order of making. `PORT` is the auth domain's port, the sites use the next. */
@@ -26,7 +30,8 @@ export async function startDemo(options: { config: Config; closers: (() => Promi
 
   const embedded = await openEmbedded({ folder: config.dataFolder, mayAdopt: true });
   options.closers.push(embedded.stop);
-  const secrets = config.secrets.length > 0 ? config.secrets.map((secret) => secret.reveal()) : [ownSecret(embedded.folder)];
+  const secrets =
+    config.secrets.length > 0 ? config.secrets.map((secret) => secret.reveal()) : [ownSecret(embedded.folder)];
   const prepare = (services: Services) => prepareRealm(services, ports);
   const server = await startServer({ config, databaseUrl: embedded.url, secrets, log, prepare });
   options.closers.push(server.close);
@@ -62,10 +67,27 @@ function ownSecret(folder: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
-async function prepareRealm({ db, realms, clients, sessions, audit, accounts, config }: Services, ports: { auth: number; sites: number }) {
+async function prepareRealm(
+  { db, realms, clients, sessions, audit, accounts, config }: Services,
+  ports: { auth: number; sites: number },
+) {
   const fileName = join(import.meta.dirname, 'realm.yaml');
-  const text = readFileSync(fileName, 'utf8').replaceAll(':8080', `:${ports.auth}`).replaceAll(':8081', `:${ports.sites}`);
-  const applied = await applyRealmFile({ text, fileName, environment: {}, config, db, realms, clients, sessions, audit, isDryRun: false, isPrune: false });
+  const text = readFileSync(fileName, 'utf8')
+    .replaceAll(':8080', `:${ports.auth}`)
+    .replaceAll(':8081', `:${ports.sites}`);
+  const applied = await applyRealmFile({
+    text,
+    fileName,
+    environment: {},
+    config,
+    db,
+    realms,
+    clients,
+    sessions,
+    audit,
+    isDryRun: false,
+    isPrune: false,
+  });
   if (!applied.ok) throw new Error(`The demo realm could not be made:\n${applied.faults.join('\n')}`);
   const realm = await realms.findBySlug('demo');
   if (!realm || (await accounts.findByEmail(db, realm.id, DEMO_READER.email))) return;

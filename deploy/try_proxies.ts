@@ -15,7 +15,10 @@ const SAMPLE_SECRET = 'the proxy_secret of this client, at least 32 characters';
 
 async function main() {
   let failures = 0;
-  for (const [name, start] of [['nginx', startNginx], ['caddy', startCaddy]] as const) {
+  for (const [name, start] of [
+    ['nginx', startNginx],
+    ['caddy', startCaddy],
+  ] as const) {
     const version = spawnSync(name, [name === 'nginx' ? '-v' : 'version'], { encoding: 'utf8' });
     if (version.error) {
       console.log(`${name}: not installed (Debian: apt-get install ${name})`);
@@ -28,7 +31,9 @@ async function main() {
     const proxy = start(folder, { ...ports, causeway: server.port });
     try {
       await journey(server, ports);
-      console.log(`${name} (${`${version.stdout}${version.stderr}`.trim().split('\n')[0]}): sign-in on news, signed in on sports, event stream, sign-out, address believed: ok`);
+      console.log(
+        `${name} (${`${version.stdout}${version.stderr}`.trim().split('\n')[0]}): sign-in on news, signed in on sports, event stream, sign-out, address believed: ok`,
+      );
     } catch (error) {
       failures++;
       console.log(`${name}: FAILED: ${error instanceof Error ? error.message : error}`);
@@ -60,7 +65,10 @@ async function journey(server: Awaited<ReturnType<typeof startTestServer>>, port
   const browser = createBrowser({ ports: [], portOf: (url) => Number(new URL(url).port) });
   const arrived = await browser.signInThrough(news, account, PASSWORD, 'news', `${news}/story`);
   expect(arrived.hops.at(-1), `${news}/story`, 'callback');
-  const silent = await browser.follow(`${sports}/api/auth/v1/oauth/auto-sso/authorize?client_id=sports&redirect_uri=${sports}/api/auth/v1/oauth/token&callback_uri=${sports}/`, { from: `${sports}/` });
+  const silent = await browser.follow(
+    `${sports}/api/auth/v1/oauth/auto-sso/authorize?client_id=sports&redirect_uri=${sports}/api/auth/v1/oauth/token&callback_uri=${sports}/`,
+    { from: `${sports}/` },
+  );
   expect(silent.hops.at(-1), `${sports}/`, 'silent callback');
   expect((await browser.me(sports)).json().user.email, account.email, 'account on the second site');
   const stream = browser.fetch(`${news}/api/auth/v1/events`);
@@ -80,9 +88,13 @@ type Ports = { site: number; auth: number; causeway: number };
 
 function startNginx(folder: string, ports: Ports): ChildProcess {
   const fill = (file: string) =>
-    readFileSync(join(import.meta.dirname, file), 'utf8').replaceAll('causeway.internal:8080', `127.0.0.1:${ports.causeway}`).replaceAll(SAMPLE_SECRET, SECRET);
+    readFileSync(join(import.meta.dirname, file), 'utf8')
+      .replaceAll('causeway.internal:8080', `127.0.0.1:${ports.causeway}`)
+      .replaceAll(SAMPLE_SECRET, SECRET);
   const withoutSecret = fill('nginx.conf').replace(/.*X-Causeway-Proxy-Secret.*\n/, '');
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join('\n');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
+    .join('\n');
   const config = `daemon off; error_log stderr; pid ${folder}/pid; events {} http { access_log off; ${temporary}
     server { listen 127.0.0.1:${ports.site}; server_name news.localhost; ${fill('nginx.conf')} }
     server { listen 127.0.0.1:${ports.site}; server_name sports.localhost; ${withoutSecret} }
@@ -92,13 +104,20 @@ function startNginx(folder: string, ports: Ports): ChildProcess {
 }
 
 function startCaddy(folder: string, ports: Ports): ChildProcess {
-  const sample = readFileSync(join(import.meta.dirname, 'Caddyfile'), 'utf8').replaceAll('causeway.internal:8080', `127.0.0.1:${ports.causeway}`).replaceAll(SAMPLE_SECRET, SECRET);
-  const news = sample.replace('news.example', `http://news.localhost:${ports.site}`).replace('auth.example', `http://auth.localhost:${ports.auth}`);
+  const sample = readFileSync(join(import.meta.dirname, 'Caddyfile'), 'utf8')
+    .replaceAll('causeway.internal:8080', `127.0.0.1:${ports.causeway}`)
+    .replaceAll(SAMPLE_SECRET, SECRET);
+  const news = sample
+    .replace('news.example', `http://news.localhost:${ports.site}`)
+    .replace('auth.example', `http://auth.localhost:${ports.auth}`);
   const sports = `http://sports.localhost:${ports.site} {\n\treverse_proxy /api/auth/v1/* 127.0.0.1:${ports.causeway}\n}\n`;
   mkdirSync(join(folder, 'data'));
   writeFileSync(join(folder, 'Caddyfile'), `{\n\tadmin off\n\tauto_https off\n}\n${news}\n${sports}`);
   const environment = { ...process.env, XDG_DATA_HOME: join(folder, 'data'), XDG_CONFIG_HOME: join(folder, 'data') };
-  return spawn('caddy', ['run', '--config', join(folder, 'Caddyfile')], { stdio: ['ignore', 'ignore', 'ignore'], env: environment });
+  return spawn('caddy', ['run', '--config', join(folder, 'Caddyfile')], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+    env: environment,
+  });
 }
 
 async function untilReady(port: number, url: string) {

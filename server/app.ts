@@ -17,6 +17,7 @@ import { guardRoute } from './http/guard.ts';
 import { standardHeaders } from './http/headers.ts';
 import type { Context, Middleware, Route } from './http/route.ts';
 import { loginRoutes } from './login/routes.ts';
+import { signOutRoutes } from './login/sign_out_routes.ts';
 import { siteOf } from './realms/middleware.ts';
 import type { Services } from './services.ts';
 
@@ -28,6 +29,7 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperOAuthRoutes(services),
     ...bridgekeeperScriptRoutes(),
     ...loginRoutes(services),
+    ...signOutRoutes(services),
   ];
 }
 
@@ -70,7 +72,7 @@ type Presented = Parameters<Parameters<typeof catchErrors>[0]['present']>[1];
 
 /** A refusal as a page for a browser that opened one, else as JSON. */
 function presentRefusal(services: Services, ctx: Context, refusal: Presented): void {
-  const isJson = ctx.state['answers'] === 'json' || !acceptsHtml(ctx);
+  const isJson = ['json', 'script'].includes(ctx.state['answers']) || !acceptsHtml(ctx);
   if (isJson) {
     ctx.body = presentFailure(refusal);
     return;

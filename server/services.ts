@@ -10,8 +10,8 @@ import { startJobs } from './db/jobs.ts';
 import { openNotifications } from './db/notify.ts';
 import { createPages } from './http/page.ts';
 import type { Log } from './lib/log.ts';
-import { createLogin } from './login/login.ts';
 import { createMetrics } from './lib/metrics.ts';
+import { createLogin } from './login/login.ts';
 import { createOAuth } from './oauth/oauth.ts';
 import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
@@ -24,10 +24,20 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
  * Makes every feature over one database.
  * @param options databaseUrl: a migrated database; secrets: key material, newest first
  */
-export async function createServices(options: { config: Config; databaseUrl: string; secrets: readonly string[]; log: Log }) {
+export async function createServices(options: {
+  config: Config;
+  databaseUrl: string;
+  secrets: readonly string[];
+  log: Log;
+}) {
   const { config, databaseUrl, secrets, log } = options;
   const metrics = createMetrics();
-  const db = openDatabase({ url: databaseUrl, poolSize: config.poolSize, applicationName: 'causeway', namedStatements: config.namedStatements });
+  const db = openDatabase({
+    url: databaseUrl,
+    poolSize: config.poolSize,
+    applicationName: 'causeway',
+    namedStatements: config.namedStatements,
+  });
   const notifications = openNotifications({ url: databaseUrl, log });
 
   const audit = createAudit();
@@ -57,5 +67,25 @@ export async function createServices(options: { config: Config; databaseUrl: str
     await db.close();
   }
 
-  return { config, secrets, log, metrics, db, notifications, audit, rateLimits, realms, pages, clients, sessions, streams, passwords, accounts, reader, login, oauth, close };
+  return {
+    config,
+    secrets,
+    log,
+    metrics,
+    db,
+    notifications,
+    audit,
+    rateLimits,
+    realms,
+    pages,
+    clients,
+    sessions,
+    streams,
+    passwords,
+    accounts,
+    reader,
+    login,
+    oauth,
+    close,
+  };
 }

@@ -39,7 +39,12 @@ export async function startServer(options: {
     await options.prepare?.(services);
     await refuseContradictions(services);
     if (config.opsPort !== null) {
-      listeners.ops = await listenOps({ port: config.opsPort, host: config.host, db: services.db, metrics: services.metrics });
+      listeners.ops = await listenOps({
+        port: config.opsPort,
+        host: config.host,
+        db: services.db,
+        metrics: services.metrics,
+      });
     }
     listeners.public = await listen({ handle: createApp(services).callback(), port: config.port, host: config.host });
   } catch (error) {
@@ -54,7 +59,12 @@ async function refuseContradictions({ config, realms, log }: Services) {
   if (!config.allowLoopback) return;
   const exposed = await realms.listPublicAuthDomains();
   if (exposed.length > 0) {
-    throw new Error(`CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK is on, but these auth domains are public: ${exposed.join(', ')}. Switch it off (and set DATABASE_URL).`);
+    throw new Error(
+      `CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK is on, but these auth domains are public: ${exposed.join(', ')}. Switch it off (and set DATABASE_URL).`,
+    );
   }
-  if (!config.isTrial) log.warn('CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK is on: http and outgoing calls are permitted on loopback names. Never use this for a public site.');
+  if (!config.isTrial)
+    log.warn(
+      'CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK is on: http and outgoing calls are permitted on loopback names. Never use this for a public site.',
+    );
 }

@@ -11,8 +11,8 @@ import { checkNewPassword, type PasswordFault, type Passwords } from './password
 import * as store from './store.ts';
 import { parseUsername } from './username.ts';
 
-export { createPasswords, LONGEST_PASSWORD, type Passwords } from './password.ts';
 export { parseEmail } from './email.ts';
+export { createPasswords, LONGEST_PASSWORD, type Passwords } from './password.ts';
 
 export type Account = {
   id: AccountId;
@@ -40,9 +40,14 @@ export type Account = {
 /** A reader who is signed in on the host that was asked. */
 export type SignedIn = { session: LiveSession; account: Account };
 
-export type RegisterFault = { field: 'email' | 'username' | 'password'; fault: 'missing' | 'invalid' | 'taken' | PasswordFault };
+export type RegisterFault = {
+  field: 'email' | 'username' | 'password';
+  fault: 'missing' | 'invalid' | 'taken' | PasswordFault;
+};
 export type Registered = { ok: true; account: Account } | { ok: false; faults: RegisterFault[] };
-export type ProfileChange = Partial<Pick<Account, 'name' | 'firstName' | 'lastName' | 'avatarUrl' | 'phoneNumber' | 'metadata'>> & { email?: string };
+export type ProfileChange = Partial<
+  Pick<Account, 'name' | 'firstName' | 'lastName' | 'avatarUrl' | 'phoneNumber' | 'metadata'>
+> & { email?: string };
 export type ProfileChanged = { ok: true; account: Account } | { ok: false; reason: 'invalid-email' | 'email-taken' };
 
 export type Accounts = ReturnType<typeof createAccounts>;
@@ -104,9 +109,21 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
     const passwordHash = await passwords.hash(input.password, from.signal);
     try {
       return await db.transaction(async (q) => {
-        const draft = { realmId: realm.id, sub: createToken(), email, username, name: input.name?.trim() || null, passwordHash };
+        const draft = {
+          realmId: realm.id,
+          sub: createToken(),
+          email,
+          username,
+          name: input.name?.trim() || null,
+          passwordHash,
+        };
         const account = await store.insertAccount(q, draft);
-        await audit.record(q, { type: 'account.created', realmId: realm.id, accountId: account.id, address: from.address });
+        await audit.record(q, {
+          type: 'account.created',
+          realmId: realm.id,
+          accountId: account.id,
+          address: from.address,
+        });
         return { ok: true, account };
       });
     } catch (error) {
@@ -123,7 +140,11 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
   }
 
   /** Changes the given fields of a profile and nothing else. A changed e-mail address counts as unverified. */
-  async function updateProfile(signedIn: SignedIn, change: ProfileChange, address: string | null): Promise<ProfileChanged> {
+  async function updateProfile(
+    signedIn: SignedIn,
+    change: ProfileChange,
+    address: string | null,
+  ): Promise<ProfileChanged> {
     const { email: typed, ...fields } = change;
     const email = typed === undefined ? undefined : parseEmail(typed);
     if (email === null) return { ok: false, reason: 'invalid-email' };
@@ -131,7 +152,14 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
       const account = await db.transaction(async (q) => {
         const updated = await store.updateProfile(q, signedIn.account.id, fields, email);
         const names = Object.keys(change);
-        await audit.record(q, { type: 'account.updated', realmId: updated.realmId, accountId: updated.id, sessionId: signedIn.session.id, address, detail: { fields: names } });
+        await audit.record(q, {
+          type: 'account.updated',
+          realmId: updated.realmId,
+          accountId: updated.id,
+          sessionId: signedIn.session.id,
+          address,
+          detail: { fields: names },
+        });
         return updated;
       });
       return { ok: true, account };

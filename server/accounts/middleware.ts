@@ -2,7 +2,7 @@
 
 import { AppError } from '../http/errors.ts';
 import type { Context } from '../http/route.ts';
-import { siteOf } from '../realms/middleware.ts';
+import { isSiteOpen, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { clearCredential, hasCredentialCookie, readCredential } from '../sessions/middleware.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -20,7 +20,8 @@ export function createReader(options: { accounts: Accounts; sessions: Sessions }
     if (ctx.state['signedIn'] !== undefined) return ctx.state['signedIn'] as SignedIn | null;
     const { domain } = siteOf(ctx);
     const presented = readCredential(ctx);
-    const signedIn = await options.accounts.findSignedIn(presented, domain.host);
+    // A session that was made while this node did not yet know that the client is disabled counts for nothing either.
+    const signedIn = isSiteOpen(ctx) ? await options.accounts.findSignedIn(presented, domain.host) : null;
     if (!signedIn && presented.kind !== 'none' && hasCredentialCookie(ctx)) clearCredential(ctx, domain.host);
     if (signedIn?.session.isSeenStale) await options.sessions.touch(signedIn.session, domain.host);
     ctx.state['signedIn'] = signedIn;
@@ -43,7 +44,8 @@ export function createReader(options: { accounts: Accounts; sessions: Sessions }
   }
 
   /** Whether a request carries a credential of any kind, live or not, that contradicts itself. */
-  const isContradictory = (ctx: Context): boolean => readCredential(ctx).kind === 'both' && ctx.state['signedIn'] === null;
+  const isContradictory = (ctx: Context): boolean =>
+    readCredential(ctx).kind === 'both' && ctx.state['signedIn'] === null;
 
   return { find, require, requireRecent, isContradictory };
 }

@@ -2,16 +2,40 @@
 
 import { isUniqueViolation, type Queryable, type Row } from '../db/database.ts';
 import { readStatement } from '../db/statement.ts';
-import { type AccountId, asAccountId, asRealmId, type CanonicalEmail, type Host, type RealmId, type TokenHash } from '../lib/ids.ts';
+import {
+  type AccountId,
+  asAccountId,
+  asRealmId,
+  type CanonicalEmail,
+  type Host,
+  type RealmId,
+  type TokenHash,
+} from '../lib/ids.ts';
 import { LIVE_SESSION_SQL, toLiveSession } from '../sessions/sessions.ts';
 import type { Account, ProfileChange, SignedIn } from './accounts.ts';
 
 export type SignInRecord = { id: AccountId; passwordHash: string | null; isDisabled: boolean };
 
 const COLUMN_NAMES = [
-  'id', 'realm_id', 'sub', 'email', 'username', 'name', 'first_name', 'last_name', 'slug', 'avatar_url', 'avatar_s3_key',
-  'communication_email', 'phone_number', 'login_phone_number', 'metadata', 'verification_status', 'is_tfa_enabled',
-  'created_at', 'updated_at',
+  'id',
+  'realm_id',
+  'sub',
+  'email',
+  'username',
+  'name',
+  'first_name',
+  'last_name',
+  'slug',
+  'avatar_url',
+  'avatar_s3_key',
+  'communication_email',
+  'phone_number',
+  'login_phone_number',
+  'metadata',
+  'verification_status',
+  'is_tfa_enabled',
+  'created_at',
+  'updated_at',
 ] as const;
 
 const FIND_SIGNED_IN = readStatement(
@@ -36,7 +60,11 @@ export async function findSignedIn(q: Queryable, tokenHash: TokenHash, host: Hos
 export async function findForSignIn(q: Queryable, realmId: RealmId, canonical: string): Promise<SignInRecord | null> {
   const [row] = await q.run(FIND_FOR_SIGN_IN, [realmId, canonical]);
   if (!row) return null;
-  return { id: asAccountId(String(row['id'])), passwordHash: row['password_hash'] as string | null, isDisabled: row['is_disabled'] as boolean };
+  return {
+    id: asAccountId(String(row['id'])),
+    passwordHash: row['password_hash'] as string | null,
+    isDisabled: row['is_disabled'] as boolean,
+  };
 }
 
 export async function insertAccount(
@@ -66,7 +94,11 @@ export async function insertAccount(
   return toAccount(row);
 }
 
-export async function replacePasswordHash(q: Queryable, id: AccountId, hash: { from: string; to: string }): Promise<void> {
+export async function replacePasswordHash(
+  q: Queryable,
+  id: AccountId,
+  hash: { from: string; to: string },
+): Promise<void> {
   await q.builder('accounts').where({ id, password_hash: hash.from }).update({ password_hash: hash.to });
 }
 

@@ -2,11 +2,11 @@
 // that turns a code into this host's session. Decisions are made in oauth/; here they become redirects, pages and cookies.
 
 import { isbot } from 'isbot';
-import type { Reader } from '../accounts/middleware.ts';
 import type { SignedIn } from '../accounts/accounts.ts';
+import type { Reader } from '../accounts/middleware.ts';
 import type { Client, Clients } from '../clients/clients.ts';
 import { callbackOrigins } from '../clients/clients.ts';
-import { AppError } from '../http/errors.ts';
+import { AppError, toRefusal } from '../http/errors.ts';
 import { isSubresource, requestOrigin } from '../http/fetch_metadata.ts';
 import { readQuery } from '../http/query.ts';
 import { configuredUrl, type OwnPath, seeOther, type Target } from '../http/redirect.ts';
@@ -15,7 +15,13 @@ import type { CallbackUri } from '../lib/ids.ts';
 import { parseToken } from '../lib/token.ts';
 import { checkCallback, isLoopbackHost, withParameter } from '../lib/url.ts';
 import type { Login } from '../login/login.ts';
-import { type AuthorizeDecision, type AuthorizeRequest, decideAuthorize, type GrantDraft, type OAuth } from '../oauth/oauth.ts';
+import {
+  type AuthorizeDecision,
+  type AuthorizeRequest,
+  decideAuthorize,
+  type GrantDraft,
+  type OAuth,
+} from '../oauth/oauth.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
@@ -25,22 +31,33 @@ import { presentAuthorizeFailure } from './present.ts';
 
 const AUTHORIZE = '/api/auth/v1/oauth/authorize';
 const AUTO_SSO = '/api/auth/v1/oauth/auto-sso/authorize';
-const PARAMETERS = ['client_id', 'redirect_uri', 'callback_uri', 'response_type', 'state', 'allow_ajax', 'flow', 'restart', 'request_handle'] as const;
+const PARAMETERS = [
+  'client_id',
+  'redirect_uri',
+  'callback_uri',
+  'response_type',
+  'state',
+  'allow_ajax',
+  'flow',
+  'restart',
+  'request_handle',
+] as const;
 type Parameters = Partial<Record<(typeof PARAMETERS)[number], string>>;
 
 export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; reader: Reader; clients: Clients }) {
   const { oauth, login, reader, clients } = options;
 
   async function authorize(ctx: Context) {
+    if (readQuery(ctx, ['allow_ajax']).allow_ajax === 'true') return authorizeByScript(ctx);
     const query = readQuery(ctx, PARAMETERS);
-    if (query.allow_ajax === 'true') return authorizeByScript(ctx, query);
     requirePage(ctx);
     seeOther(ctx, await proceed(ctx, query, await decide(ctx, query, { isSilent: false })));
   }
 
   /** The same decision without a redirect. The script assigns what it gets to `location.href`, so nobody else may ask. */
-  async function authorizeByScript(ctx: Context, query: Parameters) {
+  async function authorizeByScript(ctx: Context) {
     try {
+      const query = readQuery(ctx, PARAMETERS);
       const from = requestOrigin(ctx, siteOf(ctx).domain.origin);
       if (from === 'foreign' || from === 'typed' || ctx.get('Sec-Fetch-Mode') === 'navigate') {
         throw new AppError('forbidden', { description: 'Ask with allow_ajax from a script of the same origin.' });
@@ -49,16 +66,17 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
       // The document says redirect_url, every published client reads redirect_uri.
       ctx.body = { redirect_uri: url, redirect_url: url };
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      ctx.status = error.refusal.status;
-      ctx.set(error.refusal.headers);
-      ctx.body = presentAuthorizeFailure(error.refusal);
+      const refusal = toRefusal(error);
+      if (refusal.code === 'server_error') throw error;
+      ctx.status = refusal.status;
+      ctx.set(refusal.headers);
+      ctx.body = presentAuthorizeFailure(refusal);
     }
   }
 
   async function autoSso(ctx: Context) {
     const query = readQuery(ctx, PARAMETERS);
-    requirePage(ctx);
+    requirePage(ctx, { isNavigationOnly: true });
     const decision = await decide(ctx, query, { isSilent: true });
     if (decision.kind === 'next-hop' && !decision.draft.isRestart && (isQuiet(ctx) || isbot(ctx.get('User-Agent')))) {
       return seeOther(ctx, withParameter(decision.draft.callbackUri, 'logged_in', 'false'));
@@ -67,7 +85,11 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     seeOther(ctx, await proceed(ctx, query, decision));
   }
 
-  async function decide(ctx: Context, query: Parameters, { isSilent }: { isSilent: boolean }): Promise<AuthorizeDecision> {
+  async function decide(
+    ctx: Context,
+    query: Parameters,
+    { isSilent }: { isSilent: boolean },
+  ): Promise<AuthorizeDecision> {
     const { realm, domain } = siteOf(ctx);
     const [client, hostClient, signedIn] = await Promise.all([
       query.client_id === undefined ? null : clients.find(realm.id, query.client_id),
@@ -97,7 +119,9 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     const isSame = (['client_id', 'redirect_uri'] as const).every((name) => before.get(name) === (query[name] ?? null));
     if (!isSame) return {};
     const read = (name: string) => before.get(name) ?? undefined;
-    return Object.fromEntries(['state', 'flow', 'restart'].map((name) => [name, read(name)]).filter(([, value]) => value !== undefined));
+    return Object.fromEntries(
+      ['state', 'flow', 'restart'].map((name) => [name, read(name)]).filter(([, value]) => value !== undefined),
+    );
   }
 
   /** Where a decision leads. @throws AppError for a refusal */
@@ -116,7 +140,11 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
         const code = await oauth.issueCode(signedIn.session, decision.draft);
         // Signed out between two statements: as if the sign-out had come first.
         if (code === null) return signInPage(ctx, query, decision.draft);
-        return configuredUrl(decision.draft.redirectUri, { code, callback_uri: decision.draft.callbackUri, state: decision.draft.state });
+        return configuredUrl(decision.draft.redirectUri, {
+          code,
+          callback_uri: decision.draft.callbackUri,
+          state: decision.draft.state,
+        });
       }
       default:
         return decision satisfies never;
@@ -127,7 +155,10 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
   function nextHop(ctx: Context, draft: GrantDraft): Target {
     const { realm } = siteOf(ctx);
     const flow = startFlow(ctx, { isRestart: draft.isRestart });
-    return configuredUrl(`${realm.authOrigin}${draft.isSilent ? AUTO_SSO : AUTHORIZE}`, { ...draftParameters(draft), flow });
+    return configuredUrl(`${realm.authOrigin}${draft.isSilent ? AUTO_SSO : AUTHORIZE}`, {
+      ...draftParameters(draft),
+      flow,
+    });
   }
 
   /** The realm's sign-in page, with all it needs to come back. */
@@ -160,11 +191,17 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     const code = parseToken(query.code);
     const flows = readFlows(ctx);
     const current = (await reader.find(ctx))?.session ?? null;
-    const redemption = { host: domain.host, client, flowHashes: flows.map(({ hash }) => hash), current, address: addressOf(ctx) };
+    const redemption = {
+      host: domain.host,
+      client,
+      flowHashes: flows.map(({ hash }) => hash),
+      current,
+      address: addressOf(ctx),
+    };
     const outcome = code ? await oauth.redeem({ ...redemption, code }) : ({ kind: 'unknown' } as const);
     switch (outcome.kind) {
       case 'created':
-        keepDomainSession(ctx, outcome.credential);
+        keepDomainSession(ctx, outcome);
         return seeOther(ctx, outcome.callback);
       case 'again':
         return seeOther(ctx, outcome.callback);
@@ -179,7 +216,8 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
       case 'unknown': {
         // A flow of this browser whose code is gone (its session ended, or it came too late) begins again, once.
         const callback = ownCallback(client, query.callback_uri);
-        if (code && callback && flows.some(({ isRestart }) => !isRestart)) return seeOther(ctx, restartUrl(ctx, client, { callback, isSilent: false }));
+        if (code && callback && flows.some(({ isRestart }) => !isRestart))
+          return seeOther(ctx, restartUrl(ctx, client, { callback, isSilent: false }));
         throw new AppError('code_invalid', { continueUrl: `${domain.origin}/` });
       }
       default:
@@ -187,25 +225,56 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     }
   }
 
-  function keepDomainSession(ctx: Context, credential: Credential) {
+  function keepDomainSession(ctx: Context, made: { credential: Credential; remainingSeconds: number }) {
     ctx.remove('Set-Cookie');
     endFlows(ctx);
     endQuiet(ctx);
-    setCredential(ctx, credential, settingSeconds(siteOf(ctx).realm.settings.session_absolute));
+    setCredential(ctx, made.credential, made.remainingSeconds);
   }
 
   const base = { on: 'any', effect: 'acts', limit: 'none: writes only for a signed-in reader' } as const;
   return routes([
-    { ...base, name: 'bridgekeeper.authorize', method: 'GET', path: '/api/auth/v1/oauth/authorize', answers: 'page', csrf: 'own: codes reach only the proven redirect URI, and scripts of the same origin', handle: authorize },
-    { ...base, name: 'bridgekeeper.auto_sso', method: 'GET', path: '/api/auth/v1/oauth/auto-sso/authorize', answers: 'page', csrf: 'own: navigations only, callback on the own host', handle: autoSso },
-    { ...base, on: 'client', name: 'bridgekeeper.token', method: 'GET', path: '/api/auth/v1/oauth/token', answers: 'page', csrf: 'own: the flow cookie of this browser', limit: 'none: a code is 256 random bits and single-use', handle: landOnToken },
+    {
+      ...base,
+      name: 'bridgekeeper.authorize',
+      method: 'GET',
+      path: '/api/auth/v1/oauth/authorize',
+      answers: 'page',
+      csrf: 'own: codes reach only the proven redirect URI, and scripts of the same origin',
+      handle: authorize,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.auto_sso',
+      method: 'GET',
+      path: '/api/auth/v1/oauth/auto-sso/authorize',
+      answers: 'page',
+      csrf: 'own: navigations only, callback on the own host',
+      handle: autoSso,
+    },
+    {
+      ...base,
+      on: 'client',
+      name: 'bridgekeeper.token',
+      method: 'GET',
+      path: '/api/auth/v1/oauth/token',
+      answers: 'page',
+      csrf: 'own: the flow cookie of this browser',
+      limit: 'none: a code is 256 random bits and single-use',
+      handle: landOnToken,
+    },
   ]);
 }
 
-/** Answers of this flow are seen by a person: a request for a part of a page, or by a foreign script, gets none. */
-function requirePage(ctx: Context) {
-  const isForeignScript = siteOf(ctx).domain.role === 'auth' && !['', 'navigate'].includes(ctx.get('Sec-Fetch-Mode'));
-  if (isSubresource(ctx) || isForeignScript) throw new AppError('forbidden', { description: 'This address is opened as a page.' });
+/**
+ * Answers of this flow are seen by a person: a request for a part of a page, or by a foreign script, gets none. On a client
+ * domain its own scripts may ask for `authorize`, but never find out in silence who is signed in.
+ */
+function requirePage(ctx: Context, options: { isNavigationOnly?: boolean } = {}) {
+  const isScript = !['', 'navigate'].includes(ctx.get('Sec-Fetch-Mode'));
+  const isRefusedScript = isScript && (options.isNavigationOnly === true || siteOf(ctx).domain.role === 'auth');
+  if (isSubresource(ctx) || isRefusedScript)
+    throw new AppError('forbidden', { description: 'This address is opened as a page.' });
 }
 
 function draftParameters(draft: GrantDraft): Record<string, string | null> {
@@ -246,7 +315,8 @@ function refusalOf(ctx: Context, decision: Extract<AuthorizeDecision, { kind: 'r
   const registered = decision.client?.redirectUris ?? [];
   const isTrial = isLoopbackHost(realm.authHost);
   const rows = decision.sent === undefined ? [] : [{ label: 'Sent', value: decision.sent.slice(0, 500) }];
-  if (isTrial && decision.code === 'redirect_uri_mismatch') rows.push(...registered.map((value) => ({ label: 'Registered', value })));
+  if (isTrial && decision.code === 'redirect_uri_mismatch')
+    rows.push(...registered.map((value) => ({ label: 'Registered', value })));
   return new AppError(decision.code, {
     description: decision.description,
     rows,

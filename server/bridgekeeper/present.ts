@@ -55,6 +55,13 @@ export function presentFailure(refusal: Pick<Refusal, 'code' | 'description'>) {
 /** A failure of `authorize` asked by script (RFC 6749 §4.1.2.1 error codes); never with a `redirect_uri` key. */
 export function presentAuthorizeFailure(refusal: Pick<Refusal, 'code' | 'description'>) {
   const { status } = ERRORS[refusal.code];
-  const error = status >= 500 ? 'temporarily_unavailable' : status === 403 ? 'access_denied' : refusal.code === 'unknown_client' ? 'unauthorized_client' : 'invalid_request';
+  const error =
+    status >= 500
+      ? 'temporarily_unavailable'
+      : status === 403
+        ? 'access_denied'
+        : refusal.code === 'unknown_client'
+          ? 'unauthorized_client'
+          : 'invalid_request';
   return { error, error_description: refusal.description, message: refusal.description };
 }

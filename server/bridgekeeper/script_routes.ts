@@ -22,6 +22,16 @@ export function bridgekeeperScriptRoutes() {
   }
 
   return routes([
-    { name: 'bridgekeeper.script', method: 'GET', path: '/api/auth/v1/sdk.js', on: 'any', answers: 'json', effect: 'reads', limit: 'none: a constant', csrf: 'none: reads', handle: serve },
+    {
+      name: 'bridgekeeper.script',
+      method: 'GET',
+      path: '/api/auth/v1/sdk.js',
+      on: 'any',
+      answers: 'script',
+      effect: 'reads',
+      limit: 'none: a constant',
+      csrf: 'none: reads',
+      handle: serve,
+    },
   ]);
 }

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
+import type { Database } from '../db/database.ts';
 import { readForm } from '../http/body.ts';
 import { requireOwnOrigin } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
@@ -10,7 +11,6 @@ import { acceptsHtml, isNavigation, isSubresource, requestOrigin } from '../http
 import { readQuery } from '../http/query.ts';
 import { configuredUrl, seeOther, type Target } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
-import type { Database } from '../db/database.ts';
 import { createSealer } from '../lib/seal.ts';
 import { checkCallback } from '../lib/url.ts';
 import { type Login, logoutGate } from '../login/login.ts';
@@ -22,7 +22,10 @@ import { keepQuiet } from './middleware.ts';
 import { presentSession, presentUser } from './present.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const confirmForm = z.object({ csrf_token: z.string().max(2000).default(''), 'redirect-url': z.string().max(2048).default('') });
+const confirmForm = z.object({
+  csrf_token: z.string().max(2000).default(''),
+  'redirect-url': z.string().max(2048).default(''),
+});
 const CONFIRM_SECONDS = 3600;
 
 export function bridgekeeperSessionRoutes(options: {
@@ -48,7 +51,8 @@ export function bridgekeeperSessionRoutes(options: {
     });
     if (gate === 'refuse') throw new AppError('forbidden', { description: 'Another site may not sign a reader out.' });
     const signedIn = await reader.find(ctx);
-    if (reader.isContradictory(ctx)) throw new AppError('unauthenticated', { description: 'Cookie and header are of different sessions.' });
+    if (reader.isContradictory(ctx))
+      throw new AppError('unauthenticated', { description: 'Cookie and header are of different sessions.' });
     if (gate === 'ask' && signedIn) return askSignOut(ctx, signedIn, wanted ?? null);
     await endSession(ctx, signedIn);
     if (isNavigation(ctx)) return seeOther(ctx, afterSignOut(ctx, wanted));
@@ -100,7 +104,8 @@ export function bridgekeeperSessionRoutes(options: {
     ctx.body = { sessions: await listFor(await reader.require(ctx)) };
   }
 
-  const listFor = async (signedIn: SignedIn) => (await sessions.listOf(signedIn.account.id)).map((summary) => presentSession(summary, signedIn));
+  const listFor = async (signedIn: SignedIn) =>
+    (await sessions.listOf(signedIn.account.id)).map((summary) => presentSession(summary, signedIn));
 
   async function endOne(ctx: Context) {
     const { account } = await reader.requireRecent(ctx);
@@ -108,16 +113,23 @@ export function bridgekeeperSessionRoutes(options: {
     const found = UUID.test(id) ? await sessions.findOf(account.id, id) : null;
     if (!found) throw new AppError('not_found', { description: 'None of your sessions has this id.' });
     const why = { reason: 'ended-by-owner', address: addressOf(ctx) } as const;
-    await db.transaction((q) => sessions.revoke(q, { id: found.id, realmId: account.realmId, accountId: account.id }, why));
+    await db.transaction((q) =>
+      sessions.revoke(q, { id: found.id, realmId: account.realmId, accountId: account.id }, why),
+    );
     ctx.body = { message: 'The session has ended on every domain.' };
   }
 
   async function endOthers(ctx: Context) {
     const { account, session } = await reader.requireRecent(ctx);
     const { others } = readQuery(ctx, ['others']);
-    if (others !== 'true') throw new AppError('invalid_request', { description: 'Name a session, or send others=true to end all but this one.' });
+    if (others !== 'true')
+      throw new AppError('invalid_request', {
+        description: 'Name a session, or send others=true to end all but this one.',
+      });
     const of = { realmId: account.realmId, accountId: account.id, except: session.id };
-    const ended = await db.transaction((q) => sessions.revokeAllOf(q, of, { reason: 'ended-by-owner', address: addressOf(ctx) }));
+    const ended = await db.transaction((q) =>
+      sessions.revokeAllOf(q, of, { reason: 'ended-by-owner', address: addressOf(ctx) }),
+    );
     ctx.body = { message: 'All other sessions have ended.', ended };
   }
 
@@ -132,17 +144,74 @@ export function bridgekeeperSessionRoutes(options: {
     await streams.check(session.id);
   }
 
-  const base = { on: 'any', answers: 'json', limit: 'none: one indexed read', csrf: 'none: reads', effect: 'reads' } as const;
+  const base = {
+    on: 'any',
+    answers: 'json',
+    limit: 'none: one indexed read',
+    csrf: 'none: reads',
+    effect: 'reads',
+  } as const;
   const own = 'none: ends only what belongs to the caller';
   return routes([
-    { ...base, name: 'bridgekeeper.logout', method: 'GET', path: '/api/auth/v1/logout', answers: 'page', effect: 'acts', limit: own, csrf: 'own: Fetch Metadata gate (login/logout_gate.ts)', handle: logout },
-    { ...base, name: 'bridgekeeper.confirm_logout', method: 'POST', path: '/api/auth/v1/logout', answers: 'page', effect: 'acts', limit: own, csrf: 'form', handle: confirmLogout },
+    {
+      ...base,
+      name: 'bridgekeeper.logout',
+      method: 'GET',
+      path: '/api/auth/v1/logout',
+      answers: 'page',
+      effect: 'acts',
+      limit: own,
+      csrf: 'own: Fetch Metadata gate (login/logout_gate.ts)',
+      handle: logout,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.confirm_logout',
+      method: 'POST',
+      path: '/api/auth/v1/logout',
+      answers: 'page',
+      effect: 'acts',
+      limit: own,
+      csrf: 'form',
+      handle: confirmLogout,
+    },
     { ...base, name: 'bridgekeeper.validate', method: 'GET', path: '/api/auth/v1/sessions/validate', handle: validate },
-    { ...base, name: 'bridgekeeper.validate_by_post', method: 'POST', path: '/api/auth/v1/sessions/validate', handle: validate },
+    {
+      ...base,
+      name: 'bridgekeeper.validate_by_post',
+      method: 'POST',
+      path: '/api/auth/v1/sessions/validate',
+      handle: validate,
+    },
     { ...base, name: 'bridgekeeper.sessions', method: 'GET', path: '/api/auth/v1/sessions', handle: list },
-    { ...base, name: 'bridgekeeper.end_session', method: 'DELETE', path: '/api/auth/v1/sessions/:id', effect: 'acts', limit: own, csrf: 'origin', handle: endOne },
-    { ...base, name: 'bridgekeeper.end_other_sessions', method: 'DELETE', path: '/api/auth/v1/sessions', effect: 'acts', limit: own, csrf: 'origin', handle: endOthers },
-    { ...base, name: 'bridgekeeper.events', method: 'GET', path: '/api/auth/v1/events', limit: 'none: at most 50 streams for each session', handle: events },
+    {
+      ...base,
+      name: 'bridgekeeper.end_session',
+      method: 'DELETE',
+      path: '/api/auth/v1/sessions/:id',
+      effect: 'acts',
+      limit: own,
+      csrf: 'origin',
+      handle: endOne,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.end_other_sessions',
+      method: 'DELETE',
+      path: '/api/auth/v1/sessions',
+      effect: 'acts',
+      limit: own,
+      csrf: 'origin',
+      handle: endOthers,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.events',
+      method: 'GET',
+      path: '/api/auth/v1/events',
+      limit: 'none: at most 50 streams for each session',
+      handle: events,
+    },
   ]);
 }
 

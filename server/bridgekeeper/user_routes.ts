@@ -1,8 +1,7 @@
 // Accounts in the session-sharing API: who am I, sign in, sign up, change the profile, erase the account.
 
 import { z } from 'zod';
-import type { ProfileChange, RegisterFault } from '../accounts/accounts.ts';
-import type { Accounts } from '../accounts/accounts.ts';
+import type { Accounts, ProfileChange, RegisterFault } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import { readJson } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
@@ -13,7 +12,8 @@ import { addressOf, siteOf } from '../realms/middleware.ts';
 import { clearCredential, echoToken } from '../sessions/middleware.ts';
 import { presentMe, presentUser } from './present.ts';
 
-const text = (most: number) => z.string({ error: 'must be a string' }).max(most, `must have at most ${most} characters`);
+const text = (most: number) =>
+  z.string({ error: 'must be a string' }).max(most, `must have at most ${most} characters`);
 const credential = text(1024).nullish();
 const loginBody = z.object({ username: text(320).nullish(), email: text(320).nullish(), password: credential });
 const signupBody = z.object({
@@ -28,13 +28,23 @@ const profileBody = z.object({
   name: text(200).nullable().optional(),
   email: text(320).optional(),
   // Published clients send a JSON number.
-  'phone-number': z.union([text(40), z.number().transform(String)]).nullable().optional(),
+  'phone-number': z
+    .union([text(40), z.number().transform(String)])
+    .nullable()
+    .optional(),
   'first-name': text(200).nullable().optional(),
   'last-name': text(200).nullable().optional(),
-  'avatar-url': z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048).nullable().optional(),
+  'avatar-url': z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .max(2048)
+    .nullable()
+    .optional(),
   metadata: z
     .record(z.string(), z.unknown(), { error: 'must be an object' })
-    .refine((value) => JSON.stringify(value).length <= MOST_METADATA_BYTES, `must have at most ${MOST_METADATA_BYTES} bytes`)
+    .refine(
+      (value) => JSON.stringify(value).length <= MOST_METADATA_BYTES,
+      `must have at most ${MOST_METADATA_BYTES} bytes`,
+    )
     .nullable()
     .optional(),
 });
@@ -74,8 +84,10 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
       mayBegin: body['dont-login'] !== true,
     });
     if (!outcome.ok) {
-      if (outcome.reason === 'throttled') throw new AppError('too_many_requests', { retryAfterSeconds: outcome.retryAfterSeconds });
-      if (outcome.reason === 'closed') throw new AppError('forbidden', { description: 'Sign-up is closed on this site.' });
+      if (outcome.reason === 'throttled')
+        throw new AppError('too_many_requests', { retryAfterSeconds: outcome.retryAfterSeconds });
+      if (outcome.reason === 'closed')
+        throw new AppError('forbidden', { description: 'Sign-up is closed on this site.' });
       throw signUpRefusal(outcome.faults, siteOf(ctx).realm.settings.password_min_length);
     }
     if (!outcome.credential) {
@@ -84,7 +96,10 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
     }
     keepSignedIn(ctx, outcome);
     echoToken(ctx, outcome.credential);
-    ctx.body = { user: presentUser(outcome.signedIn.account), 'active-sessions-count': outcome.signedIn.session.activeCount };
+    ctx.body = {
+      user: presentUser(outcome.signedIn.account),
+      'active-sessions-count': outcome.signedIn.session.activeCount,
+    };
   }
 
   async function updateProfile(ctx: Context) {
@@ -94,7 +109,10 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
     if (body.email !== undefined && body.email !== signedIn.account.email) await reader.requireRecent(ctx);
     const outcome = await accounts.updateProfile(signedIn, toProfileChange(body), addressOf(ctx));
     if (!outcome.ok) {
-      const description = outcome.reason === 'email-taken' ? 'Another account has this e-mail address.' : 'email: must be an e-mail address';
+      const description =
+        outcome.reason === 'email-taken'
+          ? 'Another account has this e-mail address.'
+          : 'email: must be an e-mail address';
       throw new AppError('invalid_request', { description });
     }
     ctx.body = { user: presentUser(outcome.account) };
@@ -110,16 +128,59 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
   const base = { on: 'any', answers: 'json', effect: 'acts' } as const;
   const own = 'none: changes only what belongs to the caller';
   return routes([
-    { ...base, name: 'bridgekeeper.me', method: 'GET', path: '/api/auth/v1/users/me', effect: 'reads', csrf: 'none: reads', limit: 'none: one indexed read', handle: me },
-    { ...base, name: 'bridgekeeper.delete_me', method: 'DELETE', path: '/api/auth/v1/users/me', csrf: 'origin', limit: own, handle: erase },
-    { ...base, name: 'bridgekeeper.login', method: 'POST', path: '/api/auth/v1/login', csrf: 'json', limit: 'sign-in-account', handle: signIn },
-    { ...base, name: 'bridgekeeper.signup', method: 'POST', path: '/api/auth/v1/signup', csrf: 'json', limit: 'sign-up-address', handle: signUp },
-    { ...base, name: 'bridgekeeper.profile', method: 'POST', path: '/api/auth/v1/users/profile', csrf: 'json', limit: own, handle: updateProfile },
+    {
+      ...base,
+      name: 'bridgekeeper.me',
+      method: 'GET',
+      path: '/api/auth/v1/users/me',
+      effect: 'reads',
+      csrf: 'none: reads',
+      limit: 'none: one indexed read',
+      handle: me,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.delete_me',
+      method: 'DELETE',
+      path: '/api/auth/v1/users/me',
+      csrf: 'origin',
+      limit: own,
+      handle: erase,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.login',
+      method: 'POST',
+      path: '/api/auth/v1/login',
+      csrf: 'json',
+      limit: 'sign-in-account',
+      handle: signIn,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.signup',
+      method: 'POST',
+      path: '/api/auth/v1/signup',
+      csrf: 'json',
+      limit: 'sign-up-address',
+      handle: signUp,
+    },
+    {
+      ...base,
+      name: 'bridgekeeper.profile',
+      method: 'POST',
+      path: '/api/auth/v1/users/profile',
+      csrf: 'json',
+      limit: own,
+      handle: updateProfile,
+    },
   ]);
 }
 
 function signInRefusal(refused: SignInRefused): AppError {
-  return refused.reason === 'wrong' ? new AppError('invalid_credentials') : new AppError('too_many_requests', { retryAfterSeconds: refused.retryAfterSeconds });
+  return refused.reason === 'wrong'
+    ? new AppError('invalid_credentials')
+    : new AppError('too_many_requests', { retryAfterSeconds: refused.retryAfterSeconds });
 }
 
 function signUpRefusal(faults: readonly RegisterFault[], minimum: number): AppError {
@@ -130,7 +191,9 @@ function signUpRefusal(faults: readonly RegisterFault[], minimum: number): AppEr
     'too-short': `must have at least ${minimum} characters`,
     'too-long': 'is too long',
   };
-  return new AppError('invalid_request', { description: faults.map(({ field, fault }) => `${field} ${fault === 'taken' ? '' : texts[fault]}`).join('; ') });
+  return new AppError('invalid_request', {
+    description: faults.map(({ field, fault }) => `${field} ${fault === 'taken' ? '' : texts[fault]}`).join('; '),
+  });
 }
 
 function toProfileChange(body: z.infer<typeof profileBody>): ProfileChange {

@@ -51,13 +51,21 @@ export function createClients(options: { db: Database; notifications: Notificati
   const memory = new LRUCache<string, { client: Client | null }>({
     max: 10_000,
     ttl: MEMORY_MS,
+    // What is being read while the memory is cleared still answers its waiters, and is not kept.
+    ignoreFetchAbort: true,
     fetchMethod: async (key) => {
       const [kind, realmId, value = ''] = key.split('\n');
-      const client = kind === 'host' ? await store.findByHost(options.db, value as Host) : await store.findByClientId(options.db, realmId as RealmId, value);
+      const client =
+        kind === 'host'
+          ? await store.findByHost(options.db, value as Host)
+          : await store.findByClientId(options.db, realmId as RealmId, value);
       return { client };
     },
   });
-  options.notifications?.listen(CONFIGURATION_CHANNEL, { onMessage: () => memory.clear(), onGap: () => memory.clear() });
+  options.notifications?.listen(CONFIGURATION_CHANNEL, {
+    onMessage: () => memory.clear(),
+    onGap: () => memory.clear(),
+  });
 
   /** The enabled client with that `client_id` in a realm; null when there is none. */
   async function find(realmId: RealmId, clientId: string): Promise<Client | null> {
@@ -71,10 +79,12 @@ export function createClients(options: { db: Database; notifications: Notificati
   }
 
   /** The sites of a realm that readers may visit: name and origin of every enabled first-party client. */
-  const listSites = (realmId: RealmId): Promise<{ name: string; origin: string }[]> => store.listSites(options.db, realmId);
+  const listSites = (realmId: RealmId): Promise<{ name: string; origin: string }[]> =>
+    store.listSites(options.db, realmId);
 
   /** The host whose publisher's proxy holds this secret; null when nobody does. */
-  const findHostOfProxySecret = (secret: string): Promise<Host | null> => store.findHostByProxySecret(options.db, hashToken(secret));
+  const findHostOfProxySecret = (secret: string): Promise<Host | null> =>
+    store.findHostByProxySecret(options.db, hashToken(secret));
 
   /** Every client of a realm as stored, by client_id; for the operator's commands. */
   const listStored = (q: Queryable, realmId: RealmId): Promise<StoredClient[]> => store.listClients(q, realmId);
@@ -83,7 +93,8 @@ export function createClients(options: { db: Database; notifications: Notificati
   const put = (q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> => store.putClient(q, realmId, draft);
 
   /** Removes a client; its codes go with it. */
-  const remove = (q: Queryable, realmId: RealmId, clientId: string): Promise<void> => store.deleteClient(q, realmId, clientId);
+  const remove = (q: Queryable, realmId: RealmId, clientId: string): Promise<void> =>
+    store.deleteClient(q, realmId, clientId);
 
   return { find, findForHost, listSites, findHostOfProxySecret, listStored, put, remove };
 }

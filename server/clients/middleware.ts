@@ -18,7 +18,8 @@ const PROXY_SECRET = 'X-Causeway-Proxy-Secret';
 export function findSite(options: { realms: Realms; clients: Clients; proxies: Networks }): Middleware {
   return async (ctx, next) => {
     const fault = findProtocolFault(ctx.req);
-    if (fault) throw new AppError(fault.status === 414 ? 'uri_too_long' : 'invalid_request', { description: fault.text });
+    if (fault)
+      throw new AppError(fault.status === 414 ? 'uri_too_long' : 'invalid_request', { description: fault.text });
     const proven = await proveProxy(ctx, options.clients);
     const host = proven ?? parseHost(ctx.get('Host'));
     if (!host) throw new AppError('invalid_request', { description: 'The Host header is not a host name.' });
@@ -31,7 +32,8 @@ export function findSite(options: { realms: Realms; clients: Clients; proxies: N
       trusted: options.proxies,
       extraHops: proven ? 1 : 0,
     });
-    noteSite(ctx, site, address);
+    const isSiteOpen = site.domain.role === 'auth' || (await options.clients.findForHost(host)) !== null;
+    noteSite(ctx, { site, address, isSiteOpen });
     return next();
   };
 }
@@ -44,6 +46,10 @@ async function proveProxy(ctx: Context, clients: Clients): Promise<Host | null> 
   if (!own) throw new AppError('forbidden', { description: 'The proxy secret is not one that is registered.' });
   const asked = parseHost(ctx.get('X-Forwarded-Host') || ctx.get('Host'));
   // A proxy speaks for its own site alone, whatever host it names.
-  if (asked !== own) throw new AppError('unknown_host', { description: 'This proxy may not speak for that host.', detail: { own, asked } });
+  if (asked !== own)
+    throw new AppError('unknown_host', {
+      description: 'This proxy may not speak for that host.',
+      detail: { own, asked },
+    });
   return own;
 }

@@ -8,7 +8,10 @@ import type { Client, ClientDraft, StoredClient } from './clients.ts';
 
 const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.disabled_at is not null as is_disabled
      from clients c left join domains d on d.host = c.domain`;
-const FIND_BY_CLIENT_ID = readStatement('clients.find_by_client_id', `select ${COLUMNS} where c.realm_id = $1 and c.client_id = $2`);
+const FIND_BY_CLIENT_ID = readStatement(
+  'clients.find_by_client_id',
+  `select ${COLUMNS} where c.realm_id = $1 and c.client_id = $2`,
+);
 const FIND_BY_HOST = readStatement('clients.find_by_host', `select ${COLUMNS} where c.domain = $1`);
 const FIND_BY_PROXY_SECRET = readStatement(
   'clients.find_by_proxy_secret',
@@ -43,7 +46,18 @@ export async function listSites(q: Queryable, realmId: RealmId): Promise<{ name:
 export async function listClients(q: Queryable, realmId: RealmId): Promise<StoredClient[]> {
   const rows = await q
     .builder('clients')
-    .select('id', 'client_id', 'kind', 'name', 'domain', 'redirect_uris', 'secret_hashes', 'proxy_secret_hash', 'protocol', 'disabled_at')
+    .select(
+      'id',
+      'client_id',
+      'kind',
+      'name',
+      'domain',
+      'redirect_uris',
+      'secret_hashes',
+      'proxy_secret_hash',
+      'protocol',
+      'disabled_at',
+    )
     .where({ realm_id: realmId })
     .orderBy('client_id');
   return rows.map((row) => ({

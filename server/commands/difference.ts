@@ -23,7 +23,7 @@ export type RealmDifference = {
   putRealm: RealmDraft | null;
   putDomains: Domain[];
   putClients: ClientDraft[];
-  /** Hosts that stay while their client is switched off or gone: every session on them ends. */
+  /** Hosts that stay while their client is switched off, gone or another: every session on them ends. */
   endSessionsOn: Host[];
 };
 
@@ -47,6 +47,7 @@ export function compareRealm(
     .filter(({ lines }) => lines.length > 0);
   const domains = compareDomains(stored, wanted, isPrune);
   const realm = compareValues(stored, wanted, isPrune);
+  const vacate = pairs.flatMap(({ was, draft }) => (was?.domain && was.domain !== draft.domain ? [was] : []));
   return {
     slug: wanted.slug,
     stored,
@@ -57,7 +58,7 @@ export function compareRealm(
       ...changed.flatMap(({ lines }) => lines),
     ],
     removeClients,
-    vacate: pairs.flatMap(({ was, draft }) => (was?.domain && was.domain !== draft.domain ? [was] : [])),
+    vacate,
     removeHosts: domains.remove,
     putRealm: realm.draft,
     putDomains: domains.put,
@@ -66,7 +67,9 @@ export function compareRealm(
       ...changed.flatMap(({ draft, was }) =>
         draft.isDisabled && !was?.isDisabled && draft.domain ? [draft.domain] : [],
       ),
-      ...removeClients.flatMap(({ domain }) => (domain && !domains.remove.includes(domain) ? [domain] : [])),
+      ...[...removeClients, ...vacate].flatMap(({ domain }) =>
+        domain && !domains.remove.includes(domain) ? [domain] : [],
+      ),
     ],
   };
 }

@@ -39,6 +39,7 @@ export const TIMEOUTS = {
   connectionTimeoutMillis: 2000,
 } as const;
 const ACQUIRE_TIMEOUT_MS = 2000;
+const RETRY_PAUSE_MS = 25;
 
 export function databaseKnexConfig(options: { url: string; poolSize: number; applicationName: string }): Knex.Config {
   return {
@@ -49,7 +50,13 @@ export function databaseKnexConfig(options: { url: string; poolSize: number; app
       keepAlive: true,
       ...TIMEOUTS,
     } as Knex.PgConnectionConfig,
-    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000, propagateCreateError: false },
+    pool: {
+      min: 0,
+      max: options.poolSize,
+      idleTimeoutMillis: 30_000,
+      propagateCreateError: false,
+      afterCreate: watchConnection,
+    },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
     // knex prints refused connections by itself, stack and all; ours are logged where they are answered.
     log: { warn: () => undefined, error: () => undefined },
@@ -89,6 +96,31 @@ export function openDatabase(options: {
   return { run, builder: knex, transaction, pool, close: () => knex.destroy() };
 }
 
+/**
+ * Marks a connection that broke or timed out, whoever used it: it still waits for its answer, so the pool must drop it
+ * instead of handing it on (reliability R-36).
+ */
+function watchConnection(connection: Connection, done: (error: unknown, connection: Connection) => void) {
+  const query = connection.query.bind(connection) as (...given: unknown[]) => unknown;
+  const note = (error: unknown) => {
+    if (isConnectionLoss(error)) connection.__knex__disposed = error;
+  };
+  connection.query = ((...given: unknown[]) => {
+    const callback = given.at(-1);
+    if (typeof callback === 'function') {
+      const noting = (error: unknown, result: unknown) => {
+        note(error);
+        callback(error, result);
+      };
+      return query(...given.slice(0, -1), noting);
+    }
+    const result = query(...given);
+    if (result instanceof Promise) result.catch(note);
+    return result;
+  }) as Connection['query'];
+  done(null, connection);
+}
+
 type Connection = {
   query(query: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
   __knex__disposed?: unknown;
@@ -106,10 +138,6 @@ function runner(knex: Knex, isNamed: boolean): Queryable['run'] {
     try {
       const query = { text: statement.text, values: [...values], ...(isNamed && { name: statement.name }) };
       return (await connection.query(query)).rows;
-    } catch (error) {
-      // A connection that broke or timed out still waits for its answer: knex drops it instead of handing it on.
-      if (isConnectionLoss(error)) connection.__knex__disposed = error;
-      throw error;
     } finally {
       await client.releaseConnection(connection);
     }
@@ -122,7 +150,9 @@ function runner(knex: Knex, isNamed: boolean): Queryable['run'] {
       const mayRepeat = statement.kind === 'read' && !('isTransaction' in knex && knex.isTransaction);
       if (!mayRepeat || !isConnectionLoss(error) || isTimeout(error)) throw translate(error);
     }
-    // A broken connection is found out only by using it; one more try, on another one, hides a restart of PostgreSQL.
+    // A broken connection is found out by using it; one more try, on another one, hides a restart of PostgreSQL. The pause
+    // lets the pool notice the others that broke with it.
+    await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
     return (await once(statement, values).catch((error) => Promise.reject(translate(error)))) as R[];
   };
 }
@@ -131,7 +161,15 @@ const CONNECTION_STATES = new Set(['57P01', '57P02', '57P03', '08000', '08003', 
 // 53300 too many clients, 53100 disk full, 25006 read-only (a standby before its promotion), 55P03 and 57014 timeouts,
 // 40001 and 40P01 once their tries are used up.
 const UNAVAILABLE_STATES = new Set(['53300', '53100', '53200', '25006', '55P03', '57014', '40001', '40P01']);
-const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND']);
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+]);
 
 /** The SQLSTATE of an error that PostgreSQL sent, or null. */
 export function sqlState(error: unknown): string | null {
@@ -141,7 +179,9 @@ export function sqlState(error: unknown): string | null {
 
 /** Whether an error is the violation of a unique index (23505), optionally of that one. */
 export function isUniqueViolation(error: unknown, index?: string): boolean {
-  return sqlState(error) === '23505' && (index === undefined || (error as { constraint?: string }).constraint === index);
+  return (
+    sqlState(error) === '23505' && (index === undefined || (error as { constraint?: string }).constraint === index)
+  );
 }
 
 function isTimeout(error: unknown): boolean {
@@ -152,11 +192,14 @@ function isConnectionLoss(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && (CONNECTION_STATES.has(code) || CONNECTION_CODES.has(code))) return true;
-  return /Query read timeout|Connection terminated|not queryable|Client has encountered a connection error/i.test(error.message);
+  return /Query read timeout|Connection terminated|not queryable|Client has encountered a connection error/i.test(
+    error.message,
+  );
 }
 
 function isRetryable(error: unknown): boolean {
-  const state = sqlState(error);
+  // A statement's own error arrives translated, with PostgreSQL's inside.
+  const state = sqlState(error instanceof DatabaseUnavailable ? error.cause : error);
   return state === '40001' || state === '40P01';
 }
 

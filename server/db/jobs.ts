@@ -48,7 +48,10 @@ export function startJobs(options: { db: Database; log: Log; jobs: readonly Job[
 /** One turn of a job, if no other node is at it. */
 export async function runOnce(db: Database, job: Job): Promise<boolean> {
   return db.transaction(async (q) => {
-    const { rows } = await q.builder.raw('select pg_try_advisory_xact_lock(?, hashtext(?)) as taken', [JOBS_LOCK_CLASS, job.name]);
+    const { rows } = await q.builder.raw('select pg_try_advisory_xact_lock(?, hashtext(?)) as taken', [
+      JOBS_LOCK_CLASS,
+      job.name,
+    ]);
     return rows[0]?.taken === true ? job.run(q) : false;
   });
 }

@@ -79,7 +79,9 @@ export function openNotifications(options: { url: string; log: Log }) {
     const group = listeners.get(channel) ?? new Set();
     group.add(listener);
     listeners.set(channel, group);
-    client?.query(`listen ${pg.escapeIdentifier(channel)}`).catch((error) => options.log.warn({ err: error }, 'listen failed'));
+    client
+      ?.query(`listen ${pg.escapeIdentifier(channel)}`)
+      .catch((error) => options.log.warn({ err: error }, 'listen failed'));
   }
 
   /** Connects; resolves once it listens, or after the first failure, which is retried in the background. */

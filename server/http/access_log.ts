@@ -6,7 +6,10 @@ import type { Log } from '../lib/log.ts';
 import type { Context, Middleware } from './route.ts';
 
 /** Numbers every request and logs its outcome. `observe` is told the route name, status and seconds. */
-export function accessLog(options: { log: Log; observe(request: { route: string; status: number; seconds: number }): void }): Middleware {
+export function accessLog(options: {
+  log: Log;
+  observe(request: { route: string; status: number; seconds: number }): void;
+}): Middleware {
   return async (ctx: Context, next) => {
     const started = performance.now();
     ctx.state['requestId'] = randomBytes(9).toString('base64url');

@@ -19,10 +19,21 @@ export function parseNetworks(list: readonly string[]) {
  *   extraHops: further hops to believe, 1 for a publisher's proxy that proved itself by its secret
  * @returns the client's address; the connection's own when the list is absurdly long or holds something else
  */
-export function clientAddress(options: { connection: string; forwarded: string; trusted: Networks; extraHops: number }): string {
+export function clientAddress(options: {
+  connection: string;
+  forwarded: string;
+  trusted: Networks;
+  extraHops: number;
+}): string {
   const connection = parseAddress(options.connection);
   if (!connection) return options.connection;
-  const hops = options.forwarded.length > 2000 ? [] : options.forwarded.split(',').map((hop) => hop.trim()).filter(Boolean);
+  const hops =
+    options.forwarded.length > 2000
+      ? []
+      : options.forwarded
+          .split(',')
+          .map((hop) => hop.trim())
+          .filter(Boolean);
   if (hops.length > MOST_HOPS) return connection.toString();
   let current = connection;
   let extra = options.extraHops;
@@ -36,11 +47,16 @@ export function clientAddress(options: { connection: string; forwarded: string; 
 }
 
 function isTrusted(address: ipaddr.IPv4 | ipaddr.IPv6, trusted: Networks): boolean {
-  return trusted.some(({ network, bits }) => network.kind() === address.kind() && address.match(network as ipaddr.IPv4 & ipaddr.IPv6, bits));
+  return trusted.some(
+    ({ network, bits }) =>
+      network.kind() === address.kind() && address.match(network as ipaddr.IPv4 & ipaddr.IPv6, bits),
+  );
 }
 
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
-  return ipaddr.isValid(text) ? normalise(ipaddr.parse(text)) : null;
+  // A zone names an interface of whoever wrote it (RFC 4007 §11); it means nothing here, and PostgreSQL's inet has none.
+  const [address = ''] = text.split('%');
+  return ipaddr.isValid(address) ? normalise(ipaddr.parse(address)) : null;
 }
 
 function normalise(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {

@@ -27,7 +27,8 @@ export async function readForm<Schema extends z.ZodType>(ctx: Context, schema: S
   const text = await readText(ctx);
   const fields: Record<string, string> = Object.create(null);
   const pairs = text === '' ? [] : text.split('&');
-  if (pairs.length > MOST_FORM_FIELDS) throw new AppError('invalid_request', { description: `Send at most ${MOST_FORM_FIELDS} fields.` });
+  if (pairs.length > MOST_FORM_FIELDS)
+    throw new AppError('invalid_request', { description: `Send at most ${MOST_FORM_FIELDS} fields.` });
   for (const pair of pairs) {
     const [name, value] = [...splitPair(pair)].map(decodeField) as [string, string];
     if (name in fields) throw new AppError('invalid_request', { description: 'A form field may stand only once.' });
@@ -38,14 +39,20 @@ export async function readForm<Schema extends z.ZodType>(ctx: Context, schema: S
 
 /** Whether a request declares exactly that content type, with no parameter but `charset=utf-8`. */
 export function hasContentType(ctx: Context, type: string): boolean {
-  const [essence = '', ...parameters] = ctx.get('Content-Type').toLowerCase().split(';').map((part) => part.trim());
+  const [essence = '', ...parameters] = ctx
+    .get('Content-Type')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
   return essence === type && parameters.every((parameter) => /^charset="?utf-8"?$/.test(parameter));
 }
 
 function requireContentType(ctx: Context, type: string) {
-  if (!hasContentType(ctx, type)) throw new AppError('unsupported_media_type', { description: `Send the body as ${type}.` });
+  if (!hasContentType(ctx, type))
+    throw new AppError('unsupported_media_type', { description: `Send the body as ${type}.` });
   const encoding = ctx.get('Content-Encoding');
-  if (encoding && encoding !== 'identity') throw new AppError('unsupported_media_type', { description: 'Send the body uncompressed.' });
+  if (encoding && encoding !== 'identity')
+    throw new AppError('unsupported_media_type', { description: 'Send the body uncompressed.' });
 }
 
 async function readText(ctx: Context): Promise<string> {
@@ -98,7 +105,8 @@ function checkJsonShape(text: string) {
     else if (token === ':') {
       const keys = scopes.at(-1);
       const key = unescapeKey(previous);
-      if (keys?.has(key) || key === '__proto__') throw new AppError('invalid_request', { description: 'A JSON key stands twice or is not allowed.' });
+      if (keys?.has(key) || key === '__proto__')
+        throw new AppError('invalid_request', { description: 'A JSON key stands twice or is not allowed.' });
       keys?.add(key);
     }
     previous = token;
@@ -115,7 +123,10 @@ function unescapeKey(token: string): string {
 
 function checkStrings(value: unknown) {
   if (typeof value === 'string') {
-    if (!isCleanText(value)) throw new AppError('invalid_request', { description: 'Text in the body has control characters or is not well-formed Unicode.' });
+    if (!isCleanText(value))
+      throw new AppError('invalid_request', {
+        description: 'Text in the body has control characters or is not well-formed Unicode.',
+      });
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, entry] of Object.entries(value)) {
       checkStrings(key);
@@ -144,6 +155,7 @@ function decodeField(text: string): string {
   } catch {
     throw new AppError('invalid_request', { description: 'A form field is not well-formed percent-encoded UTF-8.' });
   }
-  if (!isCleanText(decoded)) throw new AppError('invalid_request', { description: 'A form field has control characters.' });
+  if (!isCleanText(decoded))
+    throw new AppError('invalid_request', { description: 'A form field has control characters.' });
   return decoded;
 }

@@ -1,6 +1,8 @@
-// The auth domain's short-lived state of one browser (CSRF secret), in one signed cookie kept by koa-session.
+// The auth domain's short-lived state of one browser (CSRF secret), in one sealed cookie kept by koa-session. Its signature is
+// in the cookie itself: koa-session's own would be a second cookie.
 // The SSO session is not here: it is a row of ours, made in one transaction with what it comes from.
 
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import Cookies from 'cookies';
 import type Koa from 'koa';
 import session from 'koa-session';
@@ -16,7 +18,7 @@ const LIFETIME_MS = 7 * 86_400_000;
  * @param options secrets: newest first; the first signs, all verify
  */
 export function browserState(options: { app: Koa; secrets: readonly string[] }): Middleware {
-  options.app.keys = options.secrets.map((secret) => Buffer.from(deriveKey(secret, 'browser-state')).toString('base64url'));
+  const keys = options.secrets.map((secret) => deriveKey(secret, 'browser-state'));
   const mount = session(
     {
       key: COOKIE,
@@ -24,7 +26,9 @@ export function browserState(options: { app: Koa; secrets: readonly string[] }):
       httpOnly: true,
       secure: true,
       sameSite: 'lax',
-      signed: true,
+      signed: false,
+      encode: (state) => sign(state, keys),
+      decode: (text) => open(text, keys),
       overwrite: true,
       rolling: false,
       renew: true,
@@ -33,7 +37,27 @@ export function browserState(options: { app: Koa; secrets: readonly string[] }):
   ) as unknown as Middleware;
   return (ctx: Context, next) => {
     // TLS ends at a proxy, so Koa takes the link for plain http and would refuse to set a Secure cookie.
-    ctx.cookies = new Cookies(ctx.req, ctx.res, { keys: options.app.keys as string[], secure: true }) as typeof ctx.cookies;
+    ctx.cookies = new Cookies(ctx.req, ctx.res, { secure: true }) as typeof ctx.cookies;
     return mount(ctx, next);
   };
+}
+
+function sign(state: object, keys: readonly Uint8Array[]): string {
+  const text = Buffer.from(JSON.stringify(state)).toString('base64url');
+  return `${text}.${macOf(text, keys[0] as Uint8Array)}`;
+}
+
+/** The state in a cookie; an empty one when the cookie is not ours, as if there were none. */
+function open(cookie: string, keys: readonly Uint8Array[]): object {
+  const [text = '', mac = ''] = cookie.split('.');
+  const isOurs = keys.some((key) => isEqual(mac, macOf(text, key)));
+  return isOurs ? (JSON.parse(Buffer.from(text, 'base64url').toString()) as object) : {};
+}
+
+function macOf(text: string, key: Uint8Array): string {
+  return createHmac('sha256', key).update(text).digest('base64url');
+}
+
+function isEqual(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }

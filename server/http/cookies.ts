@@ -56,7 +56,14 @@ export function clearTossedCookies(ctx: Context, options: { name: string; host: 
   for (const path of TOSSABLE_PATHS) {
     for (const domain of [undefined, ...domains]) {
       if (path === '/' && domain === undefined) continue;
-      appendSetCookie(ctx, { name: options.name, value: '', ...ATTRIBUTES, path, ...(domain && { domain }), maxAge: 0 });
+      appendSetCookie(ctx, {
+        name: options.name,
+        value: '',
+        ...ATTRIBUTES,
+        path,
+        ...(domain && { domain }),
+        maxAge: 0,
+      });
     }
   }
 }
@@ -66,7 +73,10 @@ const ATTRIBUTES = { httpOnly: true, secure: true, sameSite: 'lax', path: '/' } 
 /** The host and the domains above it that still have a dot: who could have set a cookie that this host receives. */
 function parentDomains(name: string): string[] {
   const labels = name.split('.');
-  return labels.map((_, index) => labels.slice(index).join('.')).filter((domain) => domain.includes('.')).slice(0, 3);
+  return labels
+    .map((_, index) => labels.slice(index).join('.'))
+    .filter((domain) => domain.includes('.'))
+    .slice(0, 3);
 }
 
 function appendSetCookie(ctx: Context, cookie: SetCookie) {

@@ -13,13 +13,18 @@ import type { Context } from './route.ts';
  */
 export function requireOwnOrigin(ctx: Context, ownOrigin: string): void {
   const from = requestOrigin(ctx, ownOrigin);
-  if (from === 'foreign') throw new AppError('forbidden', { description: 'Call this from a page of the same origin.', detail: { origin: ctx.get('Origin'), site: ctx.get('Sec-Fetch-Site') } });
+  if (from === 'foreign')
+    throw new AppError('forbidden', {
+      description: 'Call this from a page of the same origin.',
+      detail: { origin: ctx.get('Origin'), site: ctx.get('Sec-Fetch-Site') },
+    });
 }
 
 /** The guard of JSON routes: own origin, and a content type that no HTML form can send. */
 export function guardJson(ctx: Context, ownOrigin: string): void {
   requireOwnOrigin(ctx, ownOrigin);
-  if (!hasContentType(ctx, 'application/json')) throw new AppError('unsupported_media_type', { description: 'Send the body as application/json.' });
+  if (!hasContentType(ctx, 'application/json'))
+    throw new AppError('unsupported_media_type', { description: 'Send the body as application/json.' });
 }
 
 /**
@@ -44,6 +49,11 @@ export function csrfToken(ctx: Context): string {
 export function hasCsrfToken(ctx: Context, token: string | undefined): boolean {
   const secret = browserState(ctx).csrf;
   return secret !== undefined && token !== undefined && isEqual(token, tokenFor(secret));
+}
+
+/** Whether the browser sent its state back at all; ask before a token is made for it. */
+export function hasBrowserState(ctx: Context): boolean {
+  return browserState(ctx).csrf !== undefined;
 }
 
 /** Gives the browser a new secret, as at sign-in: a token from before is worthless after. */

@@ -9,8 +9,16 @@ import type { Context, Middleware } from './route.ts';
 /** Every refusal: its status, what a caller may read, and which page a browser is shown. */
 export const ERRORS = {
   invalid_request: { status: 400, text: 'The request is malformed.', page: 'bad-request' },
-  unauthenticated: { status: 401, text: 'Not signed in: neither the qt-auth cookie nor the X-QT-AUTH header carries a live session.', page: 'forbidden' },
-  invalid_credentials: { status: 401, text: 'The e-mail address or user name and the password do not match.', page: 'forbidden' },
+  unauthenticated: {
+    status: 401,
+    text: 'Not signed in: neither the qt-auth cookie nor the X-QT-AUTH header carries a live session.',
+    page: 'forbidden',
+  },
+  invalid_credentials: {
+    status: 401,
+    text: 'The e-mail address or user name and the password do not match.',
+    page: 'forbidden',
+  },
   forbidden: { status: 403, text: 'This request is not allowed from there.', page: 'forbidden' },
   reauth_required: { status: 403, text: 'Sign in again first: this needs a recent sign-in.', page: 'forbidden' },
   not_found: { status: 404, text: 'There is nothing at this address.', page: 'not-found' },
@@ -21,10 +29,22 @@ export const ERRORS = {
   unsupported_media_type: { status: 415, text: 'Send application/json, uncompressed.', page: 'bad-request' },
   unknown_host: { status: 421, text: 'No site is registered under this host.', page: 'unknown-host' },
   unknown_client: { status: 400, text: 'The client_id is not a client of this host.', page: 'unknown-client' },
-  redirect_uri_mismatch: { status: 400, text: 'The redirect_uri is not one that is registered for this client.', page: 'redirect-uri-mismatch' },
-  callback_not_allowed: { status: 400, text: 'The callback is not a page of this client.', page: 'callback-not-allowed' },
+  redirect_uri_mismatch: {
+    status: 400,
+    text: 'The redirect_uri is not one that is registered for this client.',
+    page: 'redirect-uri-mismatch',
+  },
+  callback_not_allowed: {
+    status: 400,
+    text: 'The callback is not a page of this client.',
+    page: 'callback-not-allowed',
+  },
   code_invalid: { status: 400, text: 'The authorization code is unknown, used or expired.', page: 'code-invalid' },
-  cookies_refused: { status: 400, text: 'The browser did not send back the cookie that was set a moment ago.', page: 'cookies-refused' },
+  cookies_refused: {
+    status: 400,
+    text: 'The browser did not send back the cookie that was set a moment ago.',
+    page: 'cookies-refused',
+  },
   too_many_requests: { status: 429, text: 'Too many tries. Wait, then try again.', page: 'too-many-requests' },
   server_error: { status: 500, text: 'Something went wrong on our side.', page: 'server-error' },
   unavailable: { status: 503, text: 'Not available at the moment. Try again shortly.', page: 'unavailable' },
@@ -53,7 +73,10 @@ export class AppError extends Error {
   constructor(code: ErrorCode, options: Options = {}) {
     const { status, text } = ERRORS[code];
     super(options.description ?? text, { cause: options.cause });
-    const retry = options.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(options.retryAfterSeconds))) };
+    const retry =
+      options.retryAfterSeconds === undefined
+        ? {}
+        : { 'Retry-After': String(Math.max(1, Math.ceil(options.retryAfterSeconds))) };
     this.refusal = {
       code,
       status,
@@ -69,18 +92,23 @@ export class AppError extends Error {
 /** The refusal that an unknown thrown value amounts to. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof AppError) return error.refusal;
-  if (error instanceof DatabaseUnavailable || isUnavailable(error)) return new AppError('unavailable', { retryAfterSeconds: 2 }).refusal;
+  if (error instanceof DatabaseUnavailable || isUnavailable(error))
+    return new AppError('unavailable', { retryAfterSeconds: 2 }).refusal;
   // Nobody is there to read the answer any more.
-  if (error instanceof Error && error.name === 'AbortError') return new AppError('invalid_request', { description: 'The client went away.' }).refusal;
+  if (error instanceof Error && error.name === 'AbortError')
+    return new AppError('invalid_request', { description: 'The client went away.' }).refusal;
   return new AppError('server_error').refusal;
 }
 
 /** A signal that aborts when the client goes away before its answer, so that queued work for it can be dropped. */
 export function clientGone(ctx: Context): AbortSignal {
   const controller = new AbortController();
-  ctx.res.once('close', () => {
+  const abortIfUnanswered = () => {
     if (!ctx.res.writableFinished) controller.abort();
-  });
+  };
+  // It may have gone already, while we were asking who it is.
+  if (ctx.res.closed || ctx.req.socket.destroyed) abortIfUnanswered();
+  else ctx.res.once('close', abortIfUnanswered);
   return controller.signal;
 }
 

@@ -45,5 +45,7 @@ export function isSubresource(ctx: Context): boolean {
 
 /** Whether a browser fetches ahead of a click that may never come. */
 export function isPrefetch(ctx: Context): boolean {
-  return /prefetch|prerender/i.test(`${ctx.get('Sec-Purpose')} ${ctx.get('Purpose')} ${ctx.get('X-Moz')} ${ctx.get('X-Purpose')}`);
+  return /prefetch|prerender/i.test(
+    `${ctx.get('Sec-Purpose')} ${ctx.get('Purpose')} ${ctx.get('X-Moz')} ${ctx.get('X-Purpose')}`,
+  );
 }

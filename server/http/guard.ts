@@ -2,7 +2,7 @@
 
 import { guardForm, guardJson, requireOwnOrigin } from './csrf.ts';
 import { AppError } from './errors.ts';
-import { isPrefetch } from './fetch_metadata.ts';
+import { isPrefetch, isSubresource } from './fetch_metadata.ts';
 import type { Context, Middleware, Route } from './route.ts';
 
 type SiteLike = { domain: { role: 'auth' | 'client'; origin: string } };
@@ -20,7 +20,11 @@ export function guardRoute(group: readonly Route[], siteOf: (ctx: Context) => Si
     const route = pick(ctx, served);
     ctx.state['route'] = route.name;
     ctx.state['answers'] = route.answers;
-    if (route.effect === 'acts' && isPrefetch(ctx)) throw new AppError('forbidden', { description: 'This address is not to be fetched ahead.' });
+    if (route.effect === 'acts' && isPrefetch(ctx))
+      throw new AppError('forbidden', { description: 'This address is not to be fetched ahead.' });
+    // JSON is read by scripts, never shown as a part of a page: loaded as one, it could only leak (XSSI).
+    if (route.answers === 'json' && isSubresource(ctx))
+      throw new AppError('forbidden', { description: 'This address is not a part of a page.' });
     guardOrigin(ctx, route, domain.origin);
     await route.handle(ctx);
   };
@@ -38,7 +42,9 @@ function pick(ctx: Context, served: readonly Route[]): Route {
 
 /** RFC 9110 §15.5.6: a 405 MUST carry `Allow`. */
 function allowed(served: readonly Route[]): string {
-  const methods = served.flatMap(({ method, effect }) => (method === 'GET' && effect === 'reads' ? ['GET', 'HEAD'] : [method]));
+  const methods = served.flatMap(({ method, effect }) =>
+    method === 'GET' && effect === 'reads' ? ['GET', 'HEAD'] : [method],
+  );
   return [...new Set(methods)].join(', ');
 }
 

@@ -18,9 +18,15 @@ export function readQuery<Name extends string>(ctx: Context, names: readonly Nam
     const name = decode(equals < 0 ? pair : pair.slice(0, equals));
     if (name === null || !wanted.has(bareName(name))) continue;
     // `code[]=a` and `code[x]=a` are other spellings of a repeated parameter.
-    if (!wanted.has(name) || found.has(name)) throw new AppError('invalid_request', { description: `Send the parameter ${bareName(name)} once, as plain text.` });
+    if (!wanted.has(name) || found.has(name))
+      throw new AppError('invalid_request', {
+        description: `Send the parameter ${bareName(name)} once, as plain text.`,
+      });
     const value = decode(equals < 0 ? '' : pair.slice(equals + 1));
-    if (value === null || !isCleanText(value)) throw new AppError('invalid_request', { description: `The parameter ${name} is not well-formed percent-encoded UTF-8.` });
+    if (value === null || !isCleanText(value))
+      throw new AppError('invalid_request', {
+        description: `The parameter ${name} is not well-formed percent-encoded UTF-8.`,
+      });
     found.set(name, value);
   }
   const present = [...found].filter(([, value]) => value !== '');

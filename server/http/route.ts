@@ -13,8 +13,8 @@ export type Route = {
   readonly path: `/${string}`;
   /** Hosts that serve it. */
   readonly on: 'auth' | 'client' | 'any';
-  /** What an error looks like: JSON always, or a page for a browser that navigates. */
-  readonly answers: 'json' | 'page';
+  /** JSON, errors too; a page, errors too for a browser that navigates; or a script that pages load, with errors as JSON. */
+  readonly answers: 'json' | 'page' | 'script';
   /**
    * `reads`: nothing changes, HEAD is fine. `acts`: refused for HEAD and for prefetching browsers, which ask for pages
    * that nobody has asked to see (RFC 9110 §9.2.1).

@@ -12,6 +12,8 @@ const LIMITS = {
   keepAliveTimeout: 65_000,
   // Node looks at the limits above only this often; its default of 30 s would make them 30 s late.
   connectionsCheckingInterval: 500,
+  // Node's own refusal of a missing Host has no body, may be stored, and goes on reading; ours comes with all others.
+  requireHostHeader: false,
 } as const;
 const LONGEST_TARGET = 8192;
 
@@ -70,7 +72,10 @@ export function findProtocolFault(request: IncomingMessage): { status: 400 | 414
 function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket) {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const text = status === 431 ? 'The headers are too large. Delete cookies of this site and try again.' : 'The request is malformed.';
+  const text =
+    status === 431
+      ? 'The headers are too large. Delete cookies of this site and try again.'
+      : 'The request is malformed.';
   const body = JSON.stringify({ message: text, error: { message: text } });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: no-store\r\n` +

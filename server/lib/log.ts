@@ -16,7 +16,15 @@ const REDACTED = ['password', 'code', 'token', 'secret', 'cookie', 'authorizatio
  */
 export function createLog(options: { level: string; destination?: { write(line: string): void } }): Log {
   const destination = options.destination ?? standardOutput();
-  return pino({ level: options.level, base: null, redact: { paths: REDACTED, censor: '[redacted]' } }, destination);
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      redact: { paths: REDACTED, censor: '[redacted]' },
+      serializers: { err: serialiseError },
+    },
+    destination,
+  );
 }
 
 /** Standard output whose reader may go away: a closed pipe costs log lines, never the server. */
@@ -25,4 +33,18 @@ function standardOutput() {
   destination.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
   return destination;
+}
+
+/** What of an error may be logged: PostgreSQL's `detail` names the values that collided, an e-mail address perhaps. */
+function serialiseError(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const { name, message, stack, cause } = error;
+  const code = (error as { code?: unknown }).code;
+  return {
+    type: name,
+    message,
+    ...(typeof code === 'string' && { state: code }),
+    stack,
+    ...(cause !== undefined && { cause: serialiseError(cause) }),
+  };
 }

@@ -16,7 +16,11 @@ export function createMetrics() {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers,
   });
-  const failures = new Counter({ name: 'causeway_server_errors_total', help: 'Answers with status 500, each a fault of ours.', registers });
+  const failures = new Counter({
+    name: 'causeway_server_errors_total',
+    help: 'Answers with status 500, each a fault of ours.',
+    registers,
+  });
 
   function observeRequest(request: { route: string; status: number; seconds: number }) {
     seconds.observe({ route: request.route, status: String(request.status) }, request.seconds);
@@ -58,5 +62,12 @@ export function createMetrics() {
     });
   }
 
-  return { observeRequest, observeDatabase, observeHashing, observeStreams, text: () => registry.metrics(), contentType: registry.contentType };
+  return {
+    observeRequest,
+    observeDatabase,
+    observeHashing,
+    observeStreams,
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
 }

@@ -5,8 +5,9 @@ import type { CallbackUri, Host } from './ids.ts';
 
 /** 2,048 characters hold any address a reader's bar shows in full; longer ones are attacks or accidents. */
 const LONGEST_CALLBACK = 2048;
-// Control characters and spaces are stripped or moved by URL parsers, each in its own way; so is the backslash.
-const FORBIDDEN_RAW = /[\u0000-\u0020\u007f\\]|%0[0ad]/i;
+// Control characters, the backslash and spaces around are stripped or moved by URL parsers, each in its own way. A space
+// inside is an address that a script put into a query unencoded (`?q=a+b`); it is sent on as %20.
+const FORBIDDEN_RAW = /[\u0000-\u001f\u007f\\]|^ | $|%0[0ad]/i;
 const HOST_FORM = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?::\d{1,5})?$/;
 
 /** A request's `Host` value as a registered one is spelled; null when it breaks the grammar (RFC 9110 §7.2). */
@@ -66,7 +67,9 @@ function isReservedPath(pathname: string): boolean {
   } catch {
     // An undecodable path reaches no route of ours.
   }
-  return /^\/+api\/+auth(\/|$)/i.test(path);
+  // A proxy may decode a path first and resolve its dots and backslashes after.
+  const resolved = new URL(`http://path.invalid${path.replace(/[?#]/g, '_')}`).pathname;
+  return /^\/+api\/+auth(\/|$)/i.test(resolved);
 }
 
 /** `url` with one query parameter more, before its fragment, the rest untouched; unchanged if it has that one. */

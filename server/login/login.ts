@@ -33,8 +33,13 @@ export type Attempt = {
 };
 
 export type SignedInNow = { ok: true; credential: Credential; deviceCookie: string; signedIn: SignedIn };
-export type SignInRefused = { ok: false; reason: 'wrong' } | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
-export type SignUpRefused = { ok: false; reason: 'faults'; faults: RegisterFault[] } | { ok: false; reason: 'closed' } | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
+export type SignInRefused =
+  | { ok: false; reason: 'wrong' }
+  | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
+export type SignUpRefused =
+  | { ok: false; reason: 'faults'; faults: RegisterFault[] }
+  | { ok: false; reason: 'closed' }
+  | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 
 export type Login = ReturnType<typeof createLogin>;
 
@@ -53,23 +58,39 @@ export function createLogin(options: {
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
 
   /** Signs in with identifier and password. One answer for an unknown identifier, a wrong password and a disabled account. */
-  async function signIn(attempt: Attempt, given: { identifier: string; password: string }): Promise<SignedInNow | SignInRefused> {
+  async function signIn(
+    attempt: Attempt,
+    given: { identifier: string; password: string },
+  ): Promise<SignedInNow | SignInRefused> {
     const { realm } = attempt;
     const account = await accounts.findForSignIn(realm.id, given.identifier);
     const device = await openDevice(deviceSealer, attempt.deviceCookie);
-    const subject = account?.id ?? hashToken(canonicalIdentifier(given.identifier) ?? given.identifier).toString('base64url');
+    const subject =
+      account?.id ?? hashToken(canonicalIdentifier(given.identifier) ?? given.identifier).toString('base64url');
     const knownDevice = account && device?.accounts.includes(account.id) ? device.id : null;
     const takes = signInTakes(realm, { subject, knownDevice, address: attempt.address });
     const taken = await rateLimits.take(takes);
     if (!taken.isAllowed) {
-      await audit.record(db, { type: 'sign-in.throttled', realmId: realm.id, accountId: account?.id ?? null, address: attempt.address, detail: { limit: taken.policy } });
+      await audit.record(db, {
+        type: 'sign-in.throttled',
+        realmId: realm.id,
+        accountId: account?.id ?? null,
+        address: attempt.address,
+        detail: { limit: taken.policy },
+      });
       return { ok: false, reason: 'throttled', retryAfterSeconds: taken.retryAfterSeconds };
     }
     const stored = given.password.length > LONGEST_PASSWORD ? null : (account?.passwordHash ?? null);
     const verified = await passwords.verify(stored, given.password.slice(0, LONGEST_PASSWORD), attempt.signal);
     if (!account || !verified.isRight || account.isDisabled) {
       const reason = !account ? 'unknown' : verified.isRight ? 'disabled' : 'wrong-password';
-      await audit.record(db, { type: 'sign-in.failed', realmId: realm.id, accountId: account?.id ?? null, address: attempt.address, detail: { reason } });
+      await audit.record(db, {
+        type: 'sign-in.failed',
+        realmId: realm.id,
+        accountId: account?.id ?? null,
+        address: attempt.address,
+        detail: { reason },
+      });
       return { ok: false, reason: 'wrong' };
     }
     if (verified.isOutdated) await accounts.rehash(account, given.password, attempt.signal);
@@ -83,14 +104,26 @@ export function createLogin(options: {
    */
   async function begin(attempt: Attempt, accountId: AccountId, deviceCookie: string): Promise<SignedInNow> {
     const { realm, current } = attempt;
-    const facts = { host: attempt.host, amr: ['pwd'], userAgent: attempt.userAgent?.slice(0, 500) ?? null, address: attempt.address };
+    const facts = {
+      host: attempt.host,
+      amr: ['pwd'],
+      userAgent: attempt.userAgent?.slice(0, 500) ?? null,
+      address: attempt.address,
+    };
     const { credential } = await db.transaction(async (q) => {
       const isSame = current?.account.id === accountId;
-      if (current && !isSame) await sessions.revoke(q, current.session, { reason: 'replaced', address: attempt.address });
+      if (current && !isSame)
+        await sessions.revoke(q, current.session, { reason: 'replaced', address: attempt.address });
       const made = isSame
-        ? { sessionId: current.session.id, credential: await sessions.renew(q, current.session, facts) }
+        ? { sessionId: current.session.id, credential: await sessions.renew(q, realm, current.session, facts) }
         : await sessions.create(q, realm, accountId, facts);
-      await audit.record(q, { type: 'sign-in.succeeded', realmId: realm.id, accountId, sessionId: made.sessionId, address: attempt.address });
+      await audit.record(q, {
+        type: 'sign-in.succeeded',
+        realmId: realm.id,
+        accountId,
+        sessionId: made.sessionId,
+        address: attempt.address,
+      });
       return made;
     });
     const signedIn = await accounts.findSignedIn({ kind: 'cookie', ...credential }, attempt.host);
@@ -125,7 +158,8 @@ export function createLogin(options: {
   /** The handle that a sign-in page carries. */
   const makeReturn = (host: Host, to: ReturnTo): Promise<string> => sealReturn(returnSealer, host, to);
   /** What a handle leads to; null when it is absent or not ours. */
-  const readReturn = (host: Host, handle: string | null | undefined): Promise<ReturnTo | null> => openReturn(returnSealer, host, handle);
+  const readReturn = (host: Host, handle: string | null | undefined): Promise<ReturnTo | null> =>
+    openReturn(returnSealer, host, handle);
 
   return { signIn, signUp, signOut, makeReturn, readReturn };
 }

@@ -15,7 +15,12 @@ export type LogoutGate =
  * @param request from: who sent it; isSubresource: image, script, frame, …; isNavigation: a page change; acceptsHtml: HTML
  *   is named among what is wanted
  */
-export function logoutGate(request: { from: Origins; isSubresource: boolean; isNavigation: boolean; acceptsHtml: boolean }): LogoutGate {
+export function logoutGate(request: {
+  from: Origins;
+  isSubresource: boolean;
+  isNavigation: boolean;
+  acceptsHtml: boolean;
+}): LogoutGate {
   if (request.isSubresource) return 'refuse';
   switch (request.from) {
     case 'same-origin':

@@ -1,10 +1,10 @@
 // The edge of a sign-in: what a request says of its sender, and what a browser keeps after it.
 
-import { readCookie, setCookie } from '../http/cookies.ts';
-import { clientGone } from '../http/errors.ts';
-import type { Context } from '../http/route.ts';
 import type { Reader } from '../accounts/middleware.ts';
-import { addressOf, siteOf } from '../realms/middleware.ts';
+import { readCookie, setCookie } from '../http/cookies.ts';
+import { AppError, clientGone } from '../http/errors.ts';
+import type { Context } from '../http/route.ts';
+import { addressOf, isSiteOpen, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
@@ -12,8 +12,9 @@ import type { Attempt, SignedInNow } from './login.ts';
 
 const DEVICE_COOKIE = '__Host-qt-device';
 
-/** The facts of a try to sign in or up, from its request. */
+/** The facts of a try to sign in or up, from its request. @throws AppError unknown_client where the client is disabled */
 export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt> {
+  if (!isSiteOpen(ctx)) throw new AppError('unknown_client', { description: 'This domain has no enabled client.' });
   const { realm, domain } = siteOf(ctx);
   const device = readCookie(ctx, DEVICE_COOKIE);
   return {

@@ -23,7 +23,11 @@ export function sealReturn(sealer: Sealer, host: Host, to: ReturnTo): Promise<st
 }
 
 /** Opens a handle; null when it is absent, changed, or from another auth domain. */
-export async function openReturn(sealer: Sealer, host: Host, handle: string | null | undefined): Promise<ReturnTo | null> {
+export async function openReturn(
+  sealer: Sealer,
+  host: Host,
+  handle: string | null | undefined,
+): Promise<ReturnTo | null> {
   if (!handle || handle.length > LONGEST) return null;
   const payload = await sealer.open(handle);
   if (!payload || payload['h'] !== host) return null;

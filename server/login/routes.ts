@@ -1,25 +1,37 @@
-// The hosted pages of the auth domain: sign in, sign up, sign out, and the page that says who is signed in. They work
-// without JavaScript; forms are protected by origin and a token bound to the browser.
+// The hosted pages of the auth domain: sign in, sign up, and the page that says who is signed in (sign_out_routes.ts has the
+// way out). They work without JavaScript; forms are protected by origin and a token bound to the browser.
 
 import { z } from 'zod';
+import { canonicalIdentifier, type SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
+import { csrfToken, hasBrowserState, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
-import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
-import { clearCredential } from '../sessions/middleware.ts';
+import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login, ReturnTo, SignInRefused, SignUpRefused } from './login.ts';
 import { keepSignedIn, readAttempt } from './middleware.ts';
 
 const formField = z.string().max(6000).default('');
-const signInForm = z.object({ identifier: formField, password: formField, csrf_token: formField, handle: formField });
-const signUpForm = z.object({ name: formField, email: formField, password: formField, csrf_token: formField, handle: formField });
+const signInForm = z.object({
+  identifier: formField,
+  password: formField,
+  csrf_token: formField,
+  handle: formField,
+  renewed: formField,
+});
+const signUpForm = z.object({
+  name: formField,
+  email: formField,
+  password: formField,
+  csrf_token: formField,
+  handle: formField,
+  renewed: formField,
+});
 const LONGEST_NAME = 200;
-const signOutForm = z.object({ csrf_token: formField });
 
 type Fields<Schema extends z.ZodType> = z.infer<Schema>;
 
@@ -43,19 +55,40 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
   }
 
   async function showSignIn(ctx: Context) {
-    const { request_handle: handle, login_hint: hint, ui_locales: uiLocales } = readQuery(ctx, ['request_handle', 'login_hint', 'ui_locales']);
+    const {
+      request_handle: handle,
+      login_hint: hint,
+      ui_locales: uiLocales,
+    } = readQuery(ctx, ['request_handle', 'login_hint', 'ui_locales']);
     const to = await readReturn(ctx, handle);
     // Another tab signed in meanwhile: this one goes on to its own page.
     if (await reader.find(ctx)) return seeOther(ctx, to?.path ?? '/');
-    renderSignIn(ctx, { to, handle: handle ?? null, identifier: hint ?? '', problem: null, retryAfterSeconds: null, uiLocales: uiLocales ?? null });
+    renderSignIn(ctx, {
+      to,
+      handle: handle ?? null,
+      identifier: hint ?? '',
+      problem: null,
+      retryAfterSeconds: null,
+      uiLocales: uiLocales ?? null,
+    });
   }
 
   async function signIn(ctx: Context) {
     const form = await readForm(ctx, signInForm);
     const to = await readReturn(ctx, form.handle);
     const again = (problem: string, retryAfterSeconds: number | null = null) =>
-      renderSignIn(ctx, { to, handle: form.handle || null, identifier: form.identifier, problem, retryAfterSeconds, uiLocales: null });
+      renderSignIn(ctx, {
+        to,
+        handle: form.handle || null,
+        identifier: form.identifier,
+        problem,
+        retryAfterSeconds,
+        uiLocales: null,
+      });
     if (!hasCsrfToken(ctx, form.csrf_token)) {
+      // A second tab or click after the same reader's sign-in, which renewed the token: it goes on, and nothing is changed.
+      if (isOf(await reader.find(ctx), form.identifier)) return seeOther(ctx, to?.path ?? '/');
+      refuseWithoutCookies(ctx, form, withHandle('/login', { to, handle: form.handle }));
       ctx.status = 403;
       return again('form-renewed');
     }
@@ -64,7 +97,9 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
       return again('missing-fields');
     }
     const attempt = await readAttempt(ctx, reader);
-    const outcome = await refuseWhenBusy(ctx, () => login.signIn(attempt, { identifier: form.identifier, password: form.password }));
+    const outcome = await refuseWhenBusy(ctx, () =>
+      login.signIn(attempt, { identifier: form.identifier, password: form.password }),
+    );
     if (outcome === 'busy') return again('busy', 3);
     if (!outcome.ok) return again(...explainSignIn(ctx, outcome));
     keepSignedIn(ctx, outcome);
@@ -78,7 +113,14 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     requireOpenSignUp(ctx);
     const to = await readReturn(ctx, handle);
     if (await reader.find(ctx)) return seeOther(ctx, to?.path ?? '/');
-    renderSignUp(ctx, { to, handle: handle ?? null, values: { name: '', email: '' }, problems: {}, retryAfterSeconds: null, uiLocales: uiLocales ?? null });
+    renderSignUp(ctx, {
+      to,
+      handle: handle ?? null,
+      values: { name: '', email: '' },
+      problems: {},
+      retryAfterSeconds: null,
+      uiLocales: uiLocales ?? null,
+    });
   }
 
   async function signUp(ctx: Context) {
@@ -86,8 +128,16 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     requireOpenSignUp(ctx);
     const to = await readReturn(ctx, form.handle);
     const again = (problems: Record<string, string>, retryAfterSeconds: number | null = null) =>
-      renderSignUp(ctx, { to, handle: form.handle || null, values: { name: form.name, email: form.email }, problems, retryAfterSeconds, uiLocales: null });
+      renderSignUp(ctx, {
+        to,
+        handle: form.handle || null,
+        values: { name: form.name, email: form.email },
+        problems,
+        retryAfterSeconds,
+        uiLocales: null,
+      });
     if (!hasCsrfToken(ctx, form.csrf_token)) {
+      refuseWithoutCookies(ctx, form, withHandle('/signup', { to, handle: form.handle }));
       ctx.status = 403;
       return again({ form: 'form-renewed' });
     }
@@ -105,40 +155,24 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     seeOther(ctx, to?.path ?? '/');
   }
 
-  async function askSignOut(ctx: Context) {
-    const signedIn = await reader.find(ctx);
-    if (!signedIn) return seeOther(ctx, '/signed-out');
-    const { account } = signedIn;
-    pages.render(ctx, {
-      view: 'login/confirm_sign_out',
-      data: { action: '/logout', csrfToken: csrfToken(ctx), accountName: account.name ?? account.username ?? account.email ?? '', redirectUrl: null, stayUrl: '/' },
-    });
-  }
-
-  async function signOut(ctx: Context) {
-    const form = await readForm(ctx, signOutForm);
-    // A stale form asks again instead of failing.
-    if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, '/logout');
-    const signedIn = await reader.find(ctx);
-    if (signedIn) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
-    clearCredential(ctx, siteOf(ctx).domain.host);
-    renewCsrf(ctx);
-    seeOther(ctx, '/signed-out');
-  }
-
-  async function showSignedOut(ctx: Context) {
-    const { realm } = siteOf(ctx);
-    if (await reader.find(ctx)) return seeOther(ctx, '/');
-    pages.render(ctx, { view: 'login/signed_out', data: { continueUrl: null, signInUrl: '/login', sites: await clients.listSites(realm.id) } });
-  }
-
   const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);
 
-  type Shown = { to: ReturnTo | null; handle: string | null; retryAfterSeconds: number | null; uiLocales: string | null };
+  type Shown = {
+    to: ReturnTo | null;
+    handle: string | null;
+    retryAfterSeconds: number | null;
+    uiLocales: string | null;
+  };
 
-  function renderSignIn(ctx: Context, page: Shown & { identifier: Fields<typeof signInForm>['identifier']; problem: string | null }) {
+  function renderSignIn(
+    ctx: Context,
+    page: Shown & { identifier: Fields<typeof signInForm>['identifier']; problem: string | null },
+  ) {
     const { realm } = siteOf(ctx);
-    const current = ctx.state['signedIn'] as { account: { name: string | null; email: string | null } } | null | undefined;
+    const current = ctx.state['signedIn'] as
+      | { account: { name: string | null; email: string | null } }
+      | null
+      | undefined;
     pages.render(ctx, {
       view: 'login/sign_in',
       formTargets: page.to?.targets ?? [],
@@ -157,7 +191,10 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     });
   }
 
-  function renderSignUp(ctx: Context, page: Shown & { values: { name: string; email: string }; problems: Record<string, string> }) {
+  function renderSignUp(
+    ctx: Context,
+    page: Shown & { values: { name: string; email: string }; problems: Record<string, string> },
+  ) {
     pages.render(ctx, {
       view: 'login/sign_up',
       formTargets: page.to?.targets ?? [],
@@ -179,13 +216,44 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
   const page = { on: 'auth', answers: 'page', limit: 'none: no write, one indexed read' } as const;
   return routes([
     { ...page, name: 'login.home', method: 'GET', path: '/', effect: 'reads', csrf: 'none: reads', handle: home },
-    { ...page, name: 'login.show_sign_in', method: 'GET', path: '/login', effect: 'reads', csrf: 'none: reads', handle: showSignIn },
-    { ...page, name: 'login.sign_in', method: 'POST', path: '/login', effect: 'acts', csrf: 'form', limit: 'sign-in-account', handle: signIn },
-    { ...page, name: 'login.show_sign_up', method: 'GET', path: '/signup', effect: 'reads', csrf: 'none: reads', handle: showSignUp },
-    { ...page, name: 'login.sign_up', method: 'POST', path: '/signup', effect: 'acts', csrf: 'form', limit: 'sign-up-address', handle: signUp },
-    { ...page, name: 'login.ask_sign_out', method: 'GET', path: '/logout', effect: 'reads', csrf: 'none: reads, it only asks', handle: askSignOut },
-    { ...page, name: 'login.sign_out', method: 'POST', path: '/logout', effect: 'acts', csrf: 'form', handle: signOut, limit: 'none: ends what the caller holds' },
-    { ...page, name: 'login.show_signed_out', method: 'GET', path: '/signed-out', effect: 'reads', csrf: 'none: reads', handle: showSignedOut },
+    {
+      ...page,
+      name: 'login.show_sign_in',
+      method: 'GET',
+      path: '/login',
+      effect: 'reads',
+      csrf: 'none: reads',
+      handle: showSignIn,
+    },
+    {
+      ...page,
+      name: 'login.sign_in',
+      method: 'POST',
+      path: '/login',
+      effect: 'acts',
+      csrf: 'form',
+      limit: 'sign-in-account',
+      handle: signIn,
+    },
+    {
+      ...page,
+      name: 'login.show_sign_up',
+      method: 'GET',
+      path: '/signup',
+      effect: 'reads',
+      csrf: 'none: reads',
+      handle: showSignUp,
+    },
+    {
+      ...page,
+      name: 'login.sign_up',
+      method: 'POST',
+      path: '/signup',
+      effect: 'acts',
+      csrf: 'form',
+      limit: 'sign-up-address',
+      handle: signUp,
+    },
   ]);
 }
 
@@ -194,8 +262,21 @@ function withHandle(path: OwnPath, page: { to: ReturnTo | null; handle: string |
   return `${path}${query}`;
 }
 
+/** Whether what was typed names the account that is signed in. */
+function isOf(signedIn: SignedIn | null, identifier: string): boolean {
+  const typed = canonicalIdentifier(identifier);
+  const names = [signedIn?.account.email, signedIn?.account.username].map((name) => canonicalIdentifier(name ?? ''));
+  return typed !== null && names.includes(typed);
+}
+
+/** A form that was renewed a moment ago and still comes without our cookie: the browser keeps none, and would go on for ever. */
+function refuseWithoutCookies(ctx: Context, form: { renewed: string }, continueUrl: string) {
+  if (form.renewed === '1' && !hasBrowserState(ctx)) throw new AppError('cookies_refused', { continueUrl });
+}
+
 function requireOpenSignUp(ctx: Context) {
-  if (siteOf(ctx).realm.settings.signup === 'closed') throw new AppError('not_found', { description: 'Sign-up is closed.' });
+  if (siteOf(ctx).realm.settings.signup === 'closed')
+    throw new AppError('not_found', { description: 'Sign-up is closed.' });
 }
 
 /** Too many people at once is shown on the form, so that nothing typed is lost. */
@@ -222,7 +303,12 @@ function explainSignUp(ctx: Context, refused: SignUpRefused): [Record<string, st
   if (refused.reason === 'closed') throw new AppError('not_found');
   if (refused.reason === 'throttled') return [{ form: 'throttled' }, throttled(ctx, refused.retryAfterSeconds)];
   ctx.status = refused.faults.some(({ fault }) => fault === 'taken') ? 409 : 400;
-  return [Object.fromEntries(refused.faults.map(({ field, fault }) => [field, fault === 'invalid' ? 'invalid-email' : fault])), null];
+  return [
+    Object.fromEntries(
+      refused.faults.map(({ field, fault }) => [field, fault === 'invalid' ? 'invalid-email' : fault]),
+    ),
+    null,
+  ];
 }
 
 function throttled(ctx: Context, retryAfterSeconds: number): number {

@@ -9,21 +9,39 @@ import { parseLimit, type Realm } from '../realms/realms.ts';
  * @param attempt subject: account id, or the hash of an identifier that nobody has (limited alike, so that limits do not
  *   tell who exists); knownDevice: id of a browser that signed in to this account before; address of the client
  */
-export function signInTakes(realm: Realm, attempt: { subject: string; knownDevice: string | null; address: string | null }): Take[] {
+export function signInTakes(
+  realm: Realm,
+  attempt: { subject: string; knownDevice: string | null; address: string | null },
+): Take[] {
   const { settings } = realm;
   const own: Take = attempt.knownDevice
-    ? { policy: 'sign-in-device', key: `${realm.id}:${attempt.subject}:${attempt.knownDevice}`, ...limit(settings.sign_in_per_device) }
+    ? {
+        policy: 'sign-in-device',
+        key: `${realm.id}:${attempt.subject}:${attempt.knownDevice}`,
+        ...limit(settings.sign_in_per_device),
+      }
     : { policy: 'sign-in-account', key: `${realm.id}:${attempt.subject}`, ...limit(settings.sign_in_per_account) };
   return [
+    // The address first: one sender cannot use up an account's counter, and neither the realm's, beyond its own limit.
+    {
+      policy: 'sign-in-address',
+      key: `${realm.id}:${attempt.address ?? 'unknown'}`,
+      ...limit(settings.sign_in_per_address),
+    },
     own,
-    { policy: 'sign-in-address', key: `${realm.id}:${attempt.address ?? 'unknown'}`, ...limit(settings.sign_in_per_address) },
     { policy: 'sign-in-realm', key: realm.id, ...limit(settings.sign_in_per_realm) },
   ];
 }
 
 /** The counter of a sign-up. */
 export function signUpTakes(realm: Realm, address: string | null): Take[] {
-  return [{ policy: 'sign-up-address', key: `${realm.id}:${address ?? 'unknown'}`, ...limit(realm.settings.sign_up_per_address) }];
+  return [
+    {
+      policy: 'sign-up-address',
+      key: `${realm.id}:${address ?? 'unknown'}`,
+      ...limit(realm.settings.sign_up_per_address),
+    },
+  ];
 }
 
 function limit(text: string) {

@@ -2,7 +2,7 @@
 // in, one decision comes out. The list of checks is the order in which they apply; client and redirect URI come first,
 // because until both are proven no answer may leave this host (RFC 6749 §4.1.2.1, RFC 9700 §4.11.2).
 
-import { callbackOrigins, type Client, matchRedirectUri } from '../clients/clients.ts';
+import { type Client, callbackOrigins, matchRedirectUri } from '../clients/clients.ts';
 import type { ErrorCode } from '../http/errors.ts';
 import type { CallbackUri, RedirectUri } from '../lib/ids.ts';
 import { checkCallback, hasParameter, withParameter } from '../lib/url.ts';
@@ -59,22 +59,35 @@ type Check = { name: string; spec: string; run(request: AuthorizeRequest, facts:
 const LONGEST_STATE = 2048;
 const FLOW_FORM = /^[A-Za-z0-9_-]{43}$/;
 
-const refuse = (code: ErrorCode, description: string, more: { sent?: string; client?: Client } = {}): Refusal => ({ kind: 'refuse-here', code, description, ...more });
+const refuse = (code: ErrorCode, description: string, more: { sent?: string; client?: Client } = {}): Refusal => ({
+  kind: 'refuse-here',
+  code,
+  description,
+  ...more,
+});
 
 /** The checks, in order. */
 export const AUTHORIZE_CHECKS: readonly Check[] = [
   {
     name: 'client is known',
     spec: 'RFC 6749 §4.1.2.1',
-    run: ({ clientId }, { client }) => (clientId === undefined ? refuse('invalid_request', 'Send client_id.') : client ? null : refuse('unknown_client', 'The client_id is not a client of this realm.', { sent: clientId })),
+    run: ({ clientId }, { client }) =>
+      clientId === undefined
+        ? refuse('invalid_request', 'Send client_id.')
+        : client
+          ? null
+          : refuse('unknown_client', 'The client_id is not a client of this realm.', { sent: clientId }),
   },
   {
     // A session on one domain must never mint codes for another (one script hole there would open every site).
     name: 'client is the client of this host',
     spec: 'security 15',
     run: ({ clientId }, { role, client, hostClient }) => {
-      if (role === 'auth') return client?.domain ? null : refuse('unknown_client', 'This client has no domain; it uses /oauth/authorize.');
-      return client && hostClient?.id === client.id ? null : refuse('unknown_client', 'The client_id is not the client of this host.', { sent: clientId ?? '' });
+      if (role === 'auth')
+        return client?.domain ? null : refuse('unknown_client', 'This client has no domain; it uses /oauth/authorize.');
+      return client && hostClient?.id === client.id
+        ? null
+        : refuse('unknown_client', 'The client_id is not the client of this host.', { sent: clientId ?? '' });
     },
   },
   {
@@ -83,26 +96,40 @@ export const AUTHORIZE_CHECKS: readonly Check[] = [
     run: ({ redirectUri }, { client }) =>
       client && matchRedirectUri(client, redirectUri)
         ? null
-        : refuse('redirect_uri_mismatch', 'The redirect_uri must equal a registered one, byte for byte.', { sent: redirectUri ?? '', ...(client && { client }) }),
+        : refuse('redirect_uri_mismatch', 'The redirect_uri must equal a registered one, byte for byte.', {
+            sent: redirectUri ?? '',
+            ...(client && { client }),
+          }),
   },
   {
     // A `#` that a client forgot to encode cuts the query off after the callback; a missing type is `code` here.
     name: 'response type is code',
     spec: 'RFC 6749 §3.1.1',
-    run: ({ responseType }) => (responseType === undefined || responseType === 'code' ? null : refuse('invalid_request', 'The only response_type is code.')),
+    run: ({ responseType }) =>
+      responseType === undefined || responseType === 'code'
+        ? null
+        : refuse('invalid_request', 'The only response_type is code.'),
   },
   {
     name: 'callback is a page of the client',
     spec: 'RFC 9700 §4.11',
     run: (request, { client }) => {
       const checked = client && checkCallback(callbackOf(request, client), callbackOrigins(client));
-      return !checked || checked.ok ? null : refuse('callback_not_allowed', `The callback_uri is refused: ${CALLBACK_TEXTS[checked.reason]}`, { sent: request.callbackUri ?? '', ...(client && { client }) });
+      return !checked || checked.ok
+        ? null
+        : refuse('callback_not_allowed', `The callback_uri is refused: ${CALLBACK_TEXTS[checked.reason]}`, {
+            sent: request.callbackUri ?? '',
+            ...(client && { client }),
+          });
     },
   },
   {
     name: 'state fits',
     spec: 'RFC 6749 §4.1.1',
-    run: ({ state }) => ((state?.length ?? 0) <= LONGEST_STATE ? null : refuse('invalid_request', `Send a state of at most ${LONGEST_STATE} characters.`)),
+    run: ({ state }) =>
+      (state?.length ?? 0) <= LONGEST_STATE
+        ? null
+        : refuse('invalid_request', `Send a state of at most ${LONGEST_STATE} characters.`),
   },
 ];
 
@@ -121,10 +148,12 @@ export function decideAuthorize(request: AuthorizeRequest, facts: AuthorizeFacts
   }
   const draft = draftOf(request, facts.client as Client);
   // A reader who was just told `logged_in=false` is not asked again.
-  if (request.isSilent && hasParameter(draft.callbackUri, 'logged_in')) return { kind: 'back-anonymous', callback: draft.callbackUri };
+  if (request.isSilent && hasParameter(draft.callbackUri, 'logged_in'))
+    return { kind: 'back-anonymous', callback: draft.callbackUri };
   if (facts.role === 'client') return { kind: 'next-hop', draft };
   if (facts.isSignedIn) return { kind: 'issue', draft };
-  if (request.isSilent) return { kind: 'back-anonymous', callback: withParameter(draft.callbackUri, 'logged_in', 'false') };
+  if (request.isSilent)
+    return { kind: 'back-anonymous', callback: withParameter(draft.callbackUri, 'logged_in', 'false') };
   return { kind: 'sign-in', draft };
 }
 
@@ -132,8 +161,17 @@ function draftOf(request: AuthorizeRequest, client: Client): GrantDraft {
   const checked = checkCallback(callbackOf(request, client), callbackOrigins(client));
   const redirectUri = matchRedirectUri(client, request.redirectUri);
   if (!checked.ok || !redirectUri) throw new Error('a request passed the checks that must have stopped it');
-  const flow = request.flow !== undefined && FLOW_FORM.test(request.flow) ? Buffer.from(request.flow, 'base64url') : null;
-  return { client, redirectUri, callbackUri: checked.callback, state: request.state ?? null, flowHash: flow, isRestart: request.isRestart, isSilent: request.isSilent };
+  const flow =
+    request.flow !== undefined && FLOW_FORM.test(request.flow) ? Buffer.from(request.flow, 'base64url') : null;
+  return {
+    client,
+    redirectUri,
+    callbackUri: checked.callback,
+    state: request.state ?? null,
+    flowHash: flow,
+    isRestart: request.isRestart,
+    isSilent: request.isSilent,
+  };
 }
 
 /** Where the reader was; the front page of the site when nobody says. */

@@ -12,7 +12,13 @@ import type { GrantDraft } from './authorize.ts';
 import { decideRedeem } from './redeem.ts';
 import * as store from './store.ts';
 
-export { AUTHORIZE_CHECKS, type AuthorizeDecision, type AuthorizeRequest, decideAuthorize, type GrantDraft } from './authorize.ts';
+export {
+  AUTHORIZE_CHECKS,
+  type AuthorizeDecision,
+  type AuthorizeRequest,
+  decideAuthorize,
+  type GrantDraft,
+} from './authorize.ts';
 
 /** Life of a code. An expired one costs a reader nothing: the flow restarts by itself. (ASVS 10.4.3: at most a minute.) */
 const CODE_TTL_SECONDS = 60;
@@ -30,7 +36,12 @@ export type Redemption = {
 };
 
 export type Redeemed =
-  | { kind: 'created'; callback: CallbackUri; credential: Credential }
+  | {
+      kind: 'created';
+      callback: CallbackUri;
+      credential: Credential /** Of the session, at most. */;
+      remainingSeconds: number;
+    }
   | { kind: 'again'; callback: CallbackUri }
   | { kind: 'restart'; callback: CallbackUri; isSilent: boolean }
   | { kind: 'back-anonymous'; callback: CallbackUri }
@@ -48,7 +59,12 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
   /** A new code for a live SSO session; null when the session has ended in between. */
   async function issueCode(session: LiveSession, draft: GrantDraft): Promise<PlainToken | null> {
     const code = createToken();
-    const isStored = await store.insertCode(db, { ...draft, codeHash: hashToken(code), sessionId: session.id, ttlSeconds: CODE_TTL_SECONDS });
+    const isStored = await store.insertCode(db, {
+      ...draft,
+      codeHash: hashToken(code),
+      sessionId: session.id,
+      ttlSeconds: CODE_TTL_SECONDS,
+    });
     return isStored ? code : null;
   }
 
@@ -57,12 +73,14 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
     const codeHash = hashToken(redemption.code);
     return db.transaction(async (q) => {
       const consumed = await store.consumeCode(q, codeHash);
-      const code = consumed ?? (await store.findCode(q, codeHash));
+      const code = consumed ?? (await store.findUsedCode(q, codeHash));
       if (!code) return { kind: 'unknown' };
       const decision = decideRedeem({
         state: !consumed ? 'used' : code.isExpired ? 'expired' : 'fresh',
         isForThisHost: code.kind === 'session' && code.clientRowId === redemption.client.id,
-        isFlowOfThisBrowser: redemption.flowHashes.some((hash) => code.flowHash !== null && isSameHash(hash, code.flowHash)),
+        isFlowOfThisBrowser: redemption.flowHashes.some(
+          (hash) => code.flowHash !== null && isSameHash(hash, code.flowHash),
+        ),
         hasMadeSession: !consumed && code.domainSessionId !== null,
         holdsItsSession: code.domainSessionId !== null && redemption.current?.domainSessionId === code.domainSessionId,
         isJustUsed: code.isJustUsed,
@@ -92,17 +110,32 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
     });
   }
 
-  async function createFrom(q: Queryable, codeHash: TokenHash, code: store.StoredCode, redemption: Redemption): Promise<Redeemed> {
+  async function createFrom(
+    q: Queryable,
+    codeHash: TokenHash,
+    code: store.StoredCode,
+    redemption: Redemption,
+  ): Promise<Redeemed> {
     // A browser holds one session per host: what it held before makes room, so an id planted earlier is dead.
     if (redemption.current) await sessions.removeDomain(q, redemption.current.domainSessionId);
     const made = await sessions.addDomain(q, code.sessionId, redemption.host);
     if (!made) return { kind: 'restart', callback: code.callbackUri, isSilent: code.isSilent };
     await store.noteDomainSession(q, codeHash, made.id);
     await record(q, 'domain-session.created', code, redemption);
-    return { kind: 'created', callback: code.callbackUri, credential: made.credential };
+    return {
+      kind: 'created',
+      callback: code.callbackUri,
+      credential: made.credential,
+      remainingSeconds: made.remainingSeconds,
+    };
   }
 
-  const record = (q: Queryable, type: 'code.restarted' | 'code.replayed' | 'domain-session.created', code: store.StoredCode, redemption: Redemption) =>
+  const record = (
+    q: Queryable,
+    type: 'code.restarted' | 'code.replayed' | 'domain-session.created',
+    code: store.StoredCode,
+    redemption: Redemption,
+  ) =>
     audit.record(q, {
       type,
       realmId: redemption.client.realmId,

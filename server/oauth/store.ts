@@ -1,8 +1,15 @@
 // Table authorization_codes.
 
 import { type Queryable, type Row, sqlState } from '../db/database.ts';
-import { readStatement, writeStatement } from '../db/statement.ts';
-import { asDomainSessionId, type CallbackUri, type DomainSessionId, type RedirectUri, type SessionId, type TokenHash } from '../lib/ids.ts';
+import { writeStatement } from '../db/statement.ts';
+import {
+  asDomainSessionId,
+  type CallbackUri,
+  type DomainSessionId,
+  type RedirectUri,
+  type SessionId,
+  type TokenHash,
+} from '../lib/ids.ts';
 import type { GrantDraft } from './authorize.ts';
 
 export type StoredCode = {
@@ -40,15 +47,33 @@ const CONSUME = writeStatement(
     where c.code_hash = locked.code_hash and c.consumed_at is null
    returning ${COLUMNS}`,
 );
-const FIND = readStatement('oauth.find_code', `select ${COLUMNS} from authorization_codes c where c.code_hash = $1`);
-const NOTE_SESSION = writeStatement('oauth.note_session', 'update authorization_codes set domain_session_id = $2 where code_hash = $1');
+// Locked, because a replay ends the domain session that the code made, which writes to the code: taken the other way
+// round, two replays at once would wait for each other.
+const FIND_USED = writeStatement(
+  'oauth.find_code',
+  `select ${COLUMNS} from authorization_codes c where c.code_hash = $1 for no key update`,
+);
+const NOTE_SESSION = writeStatement(
+  'oauth.note_session',
+  'update authorization_codes set domain_session_id = $2 where code_hash = $1',
+);
 
 /** Stores a code for a live session. False when the session has ended in between. */
-export async function insertCode(q: Queryable, draft: GrantDraft & { codeHash: TokenHash; sessionId: SessionId; ttlSeconds: number }): Promise<boolean> {
+export async function insertCode(
+  q: Queryable,
+  draft: GrantDraft & { codeHash: TokenHash; sessionId: SessionId; ttlSeconds: number },
+): Promise<boolean> {
   try {
     const rows = await q.run(INSERT, [
-      draft.codeHash, draft.sessionId, draft.client.id, draft.redirectUri, draft.callbackUri, draft.flowHash, draft.isRestart,
-      draft.isSilent, draft.ttlSeconds,
+      draft.codeHash,
+      draft.sessionId,
+      draft.client.id,
+      draft.redirectUri,
+      draft.callbackUri,
+      draft.flowHash,
+      draft.isRestart,
+      draft.isSilent,
+      draft.ttlSeconds,
     ]);
     return rows.length === 1;
   } catch (error) {
@@ -64,8 +89,9 @@ export async function consumeCode(q: Queryable, codeHash: TokenHash): Promise<St
   return row ? toCode(row) : null;
 }
 
-export async function findCode(q: Queryable, codeHash: TokenHash): Promise<StoredCode | null> {
-  const [row] = await q.run(FIND, [codeHash]);
+/** The code that was used up before, locked until the end of the transaction; null when it is unknown. */
+export async function findUsedCode(q: Queryable, codeHash: TokenHash): Promise<StoredCode | null> {
+  const [row] = await q.run(FIND_USED, [codeHash]);
   return row ? toCode(row) : null;
 }
 

@@ -23,7 +23,8 @@ export async function listenOps(options: { port: number; host: string; db: Datab
   async function answer(path: string): Promise<{ status: number; type: string; body: string }> {
     const plain = (status: number, body: string) => ({ status, type: 'text/plain; charset=utf-8', body: `${body}\n` });
     if (path === '/healthz') return plain(200, 'ok');
-    if (path === '/metrics') return { status: 200, type: options.metrics.contentType, body: await options.metrics.text() };
+    if (path === '/metrics')
+      return { status: 200, type: options.metrics.contentType, body: await options.metrics.text() };
     if (path !== '/readyz') return plain(404, 'not found');
     if (isDraining) return plain(503, 'draining');
     const state = await findDatabaseState(options.db);

@@ -8,7 +8,8 @@ import { deleteExpiredCounters } from './store.ts';
 
 /** Every policy: what is counted, by what, and where the number comes from. */
 export const POLICIES = {
-  'sign-in-account': 'Wrong passwords per account, browsers that never signed in to it (realm setting sign_in_per_account).',
+  'sign-in-account':
+    'Wrong passwords per account, browsers that never signed in to it (realm setting sign_in_per_account).',
   'sign-in-device': 'Wrong passwords per account and browser that signed in to it before (sign_in_per_device).',
   'sign-in-address': 'Wrong passwords per address (sign_in_per_address).',
   'sign-in-realm': 'Wrong passwords per realm (sign_in_per_realm).',
@@ -54,13 +55,16 @@ export function createRateLimits(options: { db: Database }) {
   }
 
   /**
-   * Counts one try against every limit at once, before the try is made, so that parallel tries cannot slip past.
-   * @returns the longest refusal, if any refuses
+   * Counts one try against each limit in turn, before the try is made, so that parallel tries cannot slip past. Stops at the
+   * first that refuses: what is refused by a narrow limit must not use up a wide one, or a stranger could close it for all.
+   * @param takes narrowest first
    */
   async function take(takes: readonly Take[]): Promise<Taken> {
-    const outcomes = await Promise.all(takes.map(takeOne));
-    const refusals = outcomes.filter((outcome) => !outcome.isAllowed);
-    return refusals.sort((a, b) => b.retryAfterSeconds - a.retryAfterSeconds)[0] ?? { isAllowed: true };
+    for (const one of takes) {
+      const taken = await takeOne(one);
+      if (!taken.isAllowed) return taken;
+    }
+    return { isAllowed: true };
   }
 
   /** Takes a count back: the try turned out to be a rightful one. */

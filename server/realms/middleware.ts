@@ -21,12 +21,18 @@ export function findSiteOf(ctx: Context): Site | null {
 
 /** The client's address as far as it is known and believed. */
 export function addressOf(ctx: Context): string | null {
-  return (ctx.state['address'] as string | undefined) ?? null;
+  // Empty when the connection was gone before it was looked at.
+  return (ctx.state['address'] as string | undefined) || null;
+}
+
+/** Whether readers may be signed in here: on an auth domain always, on a client domain while its client is enabled. */
+export function isSiteOpen(ctx: Context): boolean {
+  return ctx.state['isSiteOpen'] === true;
 }
 
 /** Notes what later handlers ask for; called once per request. */
-export function noteSite(ctx: Context, site: Site, address: string): void {
-  Object.assign(ctx.state, { site, address });
+export function noteSite(ctx: Context, noted: { site: Site; address: string; isSiteOpen: boolean }): void {
+  Object.assign(ctx.state, noted);
 }
 
 export type SitePages = ReturnType<typeof createSitePages>;

@@ -55,6 +55,8 @@ export function createRealms(options: { db: Database; notifications: Notificatio
   const sites = new LRUCache<string, { site: Site | null }>({
     max: 10_000,
     ttl: MEMORY_MS,
+    // What is being read while the memory is cleared still answers its waiters, and is not kept.
+    ignoreFetchAbort: true,
     fetchMethod: async (host) => ({ site: await readSite(host as Host) }),
   });
   options.notifications?.listen(CONFIGURATION_CHANNEL, { onMessage: () => sites.clear(), onGap: () => sites.clear() });

@@ -6,6 +6,7 @@ import { clearCookie, clearTossedCookies, readCookie, setCookie } from '../http/
 import type { Context } from '../http/route.ts';
 import type { PlainToken } from '../lib/ids.ts';
 import { parseToken } from '../lib/token.ts';
+import { siteOf } from '../realms/middleware.ts';
 import type { Credential, Presented } from './sessions.ts';
 
 const COOKIE = 'qt-auth';
@@ -19,7 +20,8 @@ export function readCredential(ctx: Context): Presented {
   const header = readHeader(ctx);
   const cookie = readCookiePair(ctx);
   if (header === 'broken' || cookie === 'broken') return { kind: 'broken' };
-  if (header && cookie) return header === cookie.token ? { kind: 'cookie', ...cookie } : { kind: 'both', cookie, header };
+  if (header && cookie)
+    return header === cookie.token ? { kind: 'cookie', ...cookie } : { kind: 'both', cookie, header };
   if (cookie) return { kind: 'cookie', ...cookie };
   return header ? { kind: 'header', token: header } : { kind: 'none' };
 }
@@ -49,6 +51,9 @@ export function setCredential(ctx: Context, credential: Credential, maxAgeSecond
   const capped = Math.min(maxAgeSeconds, 400 * 86_400);
   setCookie(ctx, { name: COOKIE, value: credential.token, maxAgeSeconds: capped });
   setCookie(ctx, { name: COMPANION, value: credential.companion, maxAgeSeconds: capped });
+  // A tossed variant would stand beside the new one, and contradict it, at the next request.
+  if (readCookie(ctx, COOKIE).kind === 'several')
+    clearTossedCookies(ctx, { name: COOKIE, host: siteOf(ctx).domain.host });
 }
 
 /** Tells an app without cookies its token, in the header that it reads at sign-in and sign-up. */

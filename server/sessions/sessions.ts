@@ -65,7 +65,14 @@ export type SessionSummary = {
 };
 
 export type SignInFacts = { host: Host; amr: readonly string[]; userAgent: string | null; address: string | null };
-export type RevokeReason = 'signed-out' | 'ended-by-owner' | 'replaced' | 'account-deleted' | 'code-replayed' | 'operator' | 'password-changed';
+export type RevokeReason =
+  | 'signed-out'
+  | 'ended-by-owner'
+  | 'replaced'
+  | 'account-deleted'
+  | 'code-replayed'
+  | 'operator'
+  | 'password-changed';
 
 export type Sessions = ReturnType<typeof createSessions>;
 
@@ -74,7 +81,12 @@ export function createSessions(options: { db: Database; audit: Audit }) {
   const { db, audit } = options;
 
   /** Begins an SSO session and its domain session on the host of the sign-in, inside the caller's transaction. */
-  async function create(q: Queryable, realm: Realm, accountId: AccountId, facts: SignInFacts): Promise<{ sessionId: SessionId; credential: Credential }> {
+  async function create(
+    q: Queryable,
+    realm: Realm,
+    accountId: AccountId,
+    facts: SignInFacts,
+  ): Promise<{ sessionId: SessionId; credential: Credential }> {
     const sessionId = asSessionId(uuidv7());
     const credential = newCredential();
     await store.insertSession(q, {
@@ -83,20 +95,25 @@ export function createSessions(options: { db: Database; audit: Audit }) {
       realmId: realm.id,
       accountId,
       facts,
-      idleSeconds: settingSeconds(realm.settings.session_idle),
-      absoluteSeconds: settingSeconds(realm.settings.session_absolute),
+      ...lifetimes(realm),
       ...hashed(credential),
     });
     return { sessionId, credential };
   }
 
   /**
-   * Signs the same account in again within its session: new token on this host, fresh authentication time, other hosts
-   * untouched. The old token of this host is dead from then on.
+   * Signs the same account in again within its session: new token on this host, fresh authentication time, lifetimes from
+   * now on, other hosts untouched. The old token of this host is dead from then on.
    */
-  async function renew(q: Queryable, session: LiveSession, facts: SignInFacts): Promise<Credential> {
+  async function renew(q: Queryable, realm: Realm, session: LiveSession, facts: SignInFacts): Promise<Credential> {
     const credential = newCredential();
-    await store.renewSession(q, { sessionId: session.id, domainSessionId: session.domainSessionId, facts, ...hashed(credential) });
+    await store.renewSession(q, {
+      sessionId: session.id,
+      domainSessionId: session.domainSessionId,
+      facts,
+      ...lifetimes(realm),
+      ...hashed(credential),
+    });
     return credential;
   }
 
@@ -104,18 +121,26 @@ export function createSessions(options: { db: Database; audit: Audit }) {
    * Adds a domain session to a live SSO session, inside the transaction that consumes the code.
    * @returns null when the session has ended in between
    */
-  async function addDomain(q: Queryable, sessionId: SessionId, host: Host): Promise<{ id: DomainSessionId; credential: Credential } | null> {
+  async function addDomain(
+    q: Queryable,
+    sessionId: SessionId,
+    host: Host,
+  ): Promise<{ id: DomainSessionId; credential: Credential; remainingSeconds: number } | null> {
     const id = asDomainSessionId(uuidv7());
     const credential = newCredential();
-    const isAdded = await store.insertDomainSession(q, { id, sessionId, host, ...hashed(credential) });
-    return isAdded ? { id, credential } : null;
+    const remainingSeconds = await store.insertDomainSession(q, { id, sessionId, host, ...hashed(credential) });
+    return remainingSeconds === null ? null : { id, credential, remainingSeconds };
   }
 
   /** Drops the domain session that a browser held before a new one took its place. */
   const removeDomain = (q: Queryable, id: DomainSessionId): Promise<void> => store.deleteDomainSession(q, id);
 
   /** Ends a session everywhere and tells every node at commit. False when it had ended already. */
-  async function revoke(q: Queryable, session: { id: SessionId; realmId: RealmId; accountId: AccountId }, why: { reason: RevokeReason; address: string | null }): Promise<boolean> {
+  async function revoke(
+    q: Queryable,
+    session: { id: SessionId; realmId: RealmId; accountId: AccountId },
+    why: { reason: RevokeReason; address: string | null },
+  ): Promise<boolean> {
     const ended = await store.deleteSession(q, session.id);
     if (!ended) return false;
     await recordRevoked(q, { ...session, sessionId: session.id, ...why });
@@ -133,8 +158,18 @@ export function createSessions(options: { db: Database; audit: Audit }) {
     return ended.length;
   }
 
-  const recordRevoked = (q: Queryable, of: { realmId: RealmId; accountId: AccountId; sessionId: SessionId; reason: string; address: string | null }) =>
-    audit.record(q, { type: 'session.revoked', realmId: of.realmId, accountId: of.accountId, sessionId: of.sessionId, address: of.address, detail: { reason: of.reason } });
+  const recordRevoked = (
+    q: Queryable,
+    of: { realmId: RealmId; accountId: AccountId; sessionId: SessionId; reason: string; address: string | null },
+  ) =>
+    audit.record(q, {
+      type: 'session.revoked',
+      realmId: of.realmId,
+      accountId: of.accountId,
+      sessionId: of.sessionId,
+      address: of.address,
+      detail: { reason: of.reason },
+    });
 
   /** Ends every domain session on a host, as when its client is disabled. */
   const removeAllOnHost = (q: Queryable, host: Host): Promise<void> => store.deleteDomainSessionsOn(q, host);
@@ -143,13 +178,16 @@ export function createSessions(options: { db: Database; audit: Audit }) {
   const listOf = (accountId: AccountId): Promise<SessionSummary[]> => store.listSessionsOf(db, accountId);
 
   /** One live session of an account by its id; null when it is not theirs or not live. */
-  const findOf = (accountId: AccountId, id: string): Promise<{ id: SessionId } | null> => store.findSessionOf(db, accountId, id);
+  const findOf = (accountId: AccountId, id: string): Promise<{ id: SessionId } | null> =>
+    store.findSessionOf(db, accountId, id);
 
   /** Some sessions of a realm, the oldest ids first, live or not. @param limit most that are returned */
-  const listIn = (q: Queryable, realmId: RealmId, limit: number): Promise<store.SessionOfRealm[]> => store.listSessionsIn(q, realmId, limit);
+  const listIn = (q: Queryable, realmId: RealmId, limit: number): Promise<store.SessionOfRealm[]> =>
+    store.listSessionsIn(q, realmId, limit);
 
   /** The session of a realm with that id, live or not; null when there is none. */
-  const findIn = (q: Queryable, realmId: RealmId, id: string): Promise<store.SessionOfRealm | null> => store.findSessionIn(q, realmId, id);
+  const findIn = (q: Queryable, realmId: RealmId, id: string): Promise<store.SessionOfRealm | null> =>
+    store.findSessionIn(q, realmId, id);
 
   /** Notes that a session was used on a host; moves its idle limit. Called at most once a minute per session. */
   const touch = (session: LiveSession, host: Host): Promise<void> => store.touchSession(db, session.id, host);
@@ -159,11 +197,33 @@ export function createSessions(options: { db: Database; audit: Audit }) {
 
   const jobs: readonly Job[] = [{ name: 'sessions.sweep', everySeconds: 300, run: store.deleteExpired }];
 
-  return { create, renew, addDomain, removeDomain, revoke, revokeAllOf, removeAllOnHost, listOf, findOf, listIn, findIn, touch, findEnded, jobs };
+  return {
+    create,
+    renew,
+    addDomain,
+    removeDomain,
+    revoke,
+    revokeAllOf,
+    removeAllOnHost,
+    listOf,
+    findOf,
+    listIn,
+    findIn,
+    touch,
+    findEnded,
+    jobs,
+  };
 }
 
 function newCredential(): Credential {
   return { token: createToken(), companion: createToken() };
+}
+
+function lifetimes(realm: Realm) {
+  return {
+    idleSeconds: settingSeconds(realm.settings.session_idle),
+    absoluteSeconds: settingSeconds(realm.settings.session_absolute),
+  };
 }
 
 function hashed(credential: Credential) {

@@ -2,7 +2,18 @@
 
 import type { Queryable, Row } from '../db/database.ts';
 import { readStatement, writeStatement } from '../db/statement.ts';
-import { type AccountId, asAccountId, asDomainSessionId, asRealmId, asSessionId, type DomainSessionId, type Host, type RealmId, type SessionId, type TokenHash } from '../lib/ids.ts';
+import {
+  type AccountId,
+  asAccountId,
+  asDomainSessionId,
+  asRealmId,
+  asSessionId,
+  type DomainSessionId,
+  type Host,
+  type RealmId,
+  type SessionId,
+  type TokenHash,
+} from '../lib/ids.ts';
 import type { LiveSession, SessionSummary, SignInFacts } from './sessions.ts';
 
 const IS_LIVE = 's.expires_at > causeway_now() and s.idle_expires_at > causeway_now()';
@@ -47,7 +58,7 @@ const INSERT_DOMAIN = writeStatement(
   'sessions.insert_domain',
   `insert into domain_sessions (id, session_id, host, token_hash, companion_hash)
    select $1, s.id, $3, $4, $5 from sessions s where s.id = $2 and ${IS_LIVE} for key share
-   returning id`,
+   returning (select extract(epoch from s.expires_at - causeway_now())::integer from sessions s where s.id = $2) as remaining_seconds`,
 );
 /** Channel on which the id of every ended session is announced. */
 export const SESSIONS_CHANNEL = 'causeway_sessions';
@@ -89,29 +100,65 @@ export async function insertSession(
 ): Promise<void> {
   const { facts } = draft;
   await q.run(INSERT_SESSION, [
-    draft.sessionId, draft.realmId, draft.accountId, facts.amr, facts.host, draft.idleSeconds, draft.absoluteSeconds,
-    facts.userAgent, facts.address, draft.domainSessionId, draft.tokenHash, draft.companionHash,
+    draft.sessionId,
+    draft.realmId,
+    draft.accountId,
+    facts.amr,
+    facts.host,
+    draft.idleSeconds,
+    draft.absoluteSeconds,
+    facts.userAgent,
+    facts.address,
+    draft.domainSessionId,
+    draft.tokenHash,
+    draft.companionHash,
   ]);
 }
 
 export async function renewSession(
   q: Queryable,
-  draft: { sessionId: SessionId; domainSessionId: DomainSessionId; facts: SignInFacts; tokenHash: TokenHash; companionHash: TokenHash },
+  draft: {
+    sessionId: SessionId;
+    domainSessionId: DomainSessionId;
+    facts: SignInFacts;
+    idleSeconds: number;
+    absoluteSeconds: number;
+    tokenHash: TokenHash;
+    companionHash: TokenHash;
+  },
 ): Promise<void> {
   const now = q.builder.raw('causeway_now()');
-  await q.builder('sessions').where({ id: draft.sessionId }).update({ authenticated_at: now, last_seen_at: now, amr: [...draft.facts.amr] });
+  const after = (seconds: number) => q.builder.raw('causeway_now() + make_interval(secs => ?::integer)', [seconds]);
+  await q
+    .builder('sessions')
+    .where({ id: draft.sessionId })
+    .update({
+      authenticated_at: now,
+      last_seen_at: now,
+      amr: [...draft.facts.amr],
+      idle_seconds: draft.idleSeconds,
+      idle_expires_at: after(draft.idleSeconds),
+      expires_at: after(draft.absoluteSeconds),
+    });
   await q
     .builder('domain_sessions')
     .where({ id: draft.domainSessionId })
     .update({ token_hash: draft.tokenHash, companion_hash: draft.companionHash });
 }
 
+/** Adds a domain session to a live session; the seconds that the session has left at most, null when it is not live. */
 export async function insertDomainSession(
   q: Queryable,
   draft: { id: DomainSessionId; sessionId: SessionId; host: Host; tokenHash: TokenHash; companionHash: TokenHash },
-): Promise<boolean> {
-  const rows = await q.run(INSERT_DOMAIN, [draft.id, draft.sessionId, draft.host, draft.tokenHash, draft.companionHash]);
-  return rows.length === 1;
+): Promise<number | null> {
+  const [row] = await q.run(INSERT_DOMAIN, [
+    draft.id,
+    draft.sessionId,
+    draft.host,
+    draft.tokenHash,
+    draft.companionHash,
+  ]);
+  return row ? Number(row['remaining_seconds']) : null;
 }
 
 export async function deleteDomainSession(q: Queryable, id: DomainSessionId): Promise<void> {
@@ -126,7 +173,11 @@ export async function deleteSession(q: Queryable, id: SessionId): Promise<boolea
   return (await q.run(DELETE_SESSION, [id])).length === 1;
 }
 
-export async function deleteSessionsOf(q: Queryable, accountId: AccountId, except: SessionId | null): Promise<SessionId[]> {
+export async function deleteSessionsOf(
+  q: Queryable,
+  accountId: AccountId,
+  except: SessionId | null,
+): Promise<SessionId[]> {
   return (await q.run(DELETE_SESSIONS_OF, [accountId, except])).map((row) => asSessionId(String(row['id'])));
 }
 
@@ -142,7 +193,11 @@ export async function listSessionsOf(q: Queryable, accountId: AccountId): Promis
   const rows = await q
     .builder('sessions as s')
     .select('s.id', 's.last_seen_host', 's.created_at', 's.last_seen_at', 's.user_agent', 's.address')
-    .select(q.builder.raw('array(select distinct d.host from domain_sessions d where d.session_id = s.id order by 1) as hosts'))
+    .select(
+      q.builder.raw(
+        'array(select distinct d.host from domain_sessions d where d.session_id = s.id order by 1) as hosts',
+      ),
+    )
     .where('s.account_id', accountId)
     .whereRaw(IS_LIVE)
     .orderBy('s.last_seen_at', 'desc')
@@ -159,14 +214,23 @@ export async function listSessionsOf(q: Queryable, accountId: AccountId): Promis
 }
 
 export async function findSessionOf(q: Queryable, accountId: AccountId, id: string): Promise<{ id: SessionId } | null> {
-  const row = await q.builder('sessions as s').first('s.id').where({ 's.id': id, 's.account_id': accountId }).whereRaw(IS_LIVE);
+  const row = await q
+    .builder('sessions as s')
+    .first('s.id')
+    .where({ 's.id': id, 's.account_id': accountId })
+    .whereRaw(IS_LIVE);
   return row ? { id: asSessionId(row.id) } : null;
 }
 
 export type SessionOfRealm = { id: SessionId; realmId: RealmId; accountId: AccountId };
 
 export async function listSessionsIn(q: Queryable, realmId: RealmId, limit: number): Promise<SessionOfRealm[]> {
-  const rows = await q.builder('sessions').select('id', 'realm_id', 'account_id').where({ realm_id: realmId }).orderBy('id').limit(limit);
+  const rows = await q
+    .builder('sessions')
+    .select('id', 'realm_id', 'account_id')
+    .where({ realm_id: realmId })
+    .orderBy('id')
+    .limit(limit);
   return rows.map(toSessionOfRealm);
 }
 
@@ -176,7 +240,11 @@ export async function findSessionIn(q: Queryable, realmId: RealmId, id: string):
 }
 
 function toSessionOfRealm(row: Row): SessionOfRealm {
-  return { id: asSessionId(String(row['id'])), realmId: asRealmId(String(row['realm_id'])), accountId: asAccountId(String(row['account_id'])) };
+  return {
+    id: asSessionId(String(row['id'])),
+    realmId: asRealmId(String(row['realm_id'])),
+    accountId: asAccountId(String(row['account_id'])),
+  };
 }
 
 /** One batch of sessions that are over, 1,000 at most, so that no lock is held for long. True when more may be waiting. */

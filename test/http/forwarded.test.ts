@@ -1,7 +1,7 @@
 import test from 'ava';
 import { send } from '../support/browser.ts';
-import { getRaw } from '../support/raw.ts';
 import { HOSTS, originOf, PASSWORD, REALM_YAML, startTestServer } from '../support/server.ts';
+import { getRaw } from '../support/sockets.ts';
 
 const SECRET = { news: 'proxy-secret-of-news-0123456789-abcdef', sports: 'proxy-secret-of-sports-0123456789-abcd' };
 const YAML = REALM_YAML.replace('settings: { signup: open }', 'settings: { signup: open, sign_in_per_address: 10/15m }')
@@ -21,14 +21,23 @@ const proxy = (secret: string, more: Record<string, string> = {}) => ({ 'X-Cause
 /** The address that a failed sign-in leaves in the audit log. */
 async function auditedAddress(port: number, headers: Record<string, string>): Promise<string | null> {
   const account = await server.makeAccount();
-  const answer = await send(port, `${NEWS}/api/auth/v1/login`, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify({ email: account.email, password: 'wrong' }) });
+  const answer = await send(port, `${NEWS}/api/auth/v1/login`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify({ email: account.email, password: 'wrong' }),
+  });
   if (answer.status !== 401) throw new Error(`${answer.status} ${answer.text}`);
-  const row = await server.services.db.builder('audit_events').first('address').where({ account_id: account.id, type: 'sign-in.failed' });
+  const row = await server.services.db
+    .builder('audit_events')
+    .first('address')
+    .where({ account_id: account.id, type: 'sign-in.failed' });
   return String(row?.address);
 }
 
 test('security 35: a proxy with its secret speaks for its own host', async (t) => {
-  const answer = await send(server.port, `http://10.1.2.3:9000${ME}`, { headers: proxy(SECRET.news, { 'X-Forwarded-Host': HOSTS.news }) });
+  const answer = await send(server.port, `http://10.1.2.3:9000${ME}`, {
+    headers: proxy(SECRET.news, { 'X-Forwarded-Host': HOSTS.news }),
+  });
   t.is(answer.status, 401);
   t.is((await send(server.port, `${NEWS}${ME}`, { headers: proxy(SECRET.news) })).status, 401);
 });
@@ -48,27 +57,48 @@ test('security 35: a proxy with its secret may not speak for the host of another
 });
 
 test('security 35: a proxy secret that nobody has is refused, and so is one that is too long or sent twice', async (t) => {
-  for (const secret of ['x', SECRET.news.slice(0, -1), `${SECRET.news}x`, SECRET.news.toUpperCase(), 'x'.repeat(5000)]) {
+  for (const secret of [
+    'x',
+    SECRET.news.slice(0, -1),
+    `${SECRET.news}x`,
+    SECRET.news.toUpperCase(),
+    'x'.repeat(5000),
+  ]) {
     t.is((await send(server.port, `${NEWS}${ME}`, { headers: proxy(secret) })).status, 403);
   }
-  const twice = await getRaw(server.port, ME, [`Host: ${HOSTS.news}`, `X-Causeway-Proxy-Secret: ${SECRET.sports}`, `X-Causeway-Proxy-Secret: ${SECRET.news}`]);
+  const twice = await getRaw(server.port, ME, [
+    `Host: ${HOSTS.news}`,
+    `X-Causeway-Proxy-Secret: ${SECRET.sports}`,
+    `X-Causeway-Proxy-Secret: ${SECRET.news}`,
+  ]);
   t.is(twice.status, 403);
 });
 
 test('security 35: without a secret X-Forwarded-Host, -For and -Proto are ignored', async (t) => {
-  const answer = await send(server.port, `${NEWS}${ME}`, { headers: { 'X-Forwarded-Host': 'evil.test', 'X-Forwarded-Proto': 'http', 'X-Forwarded-For': '9.9.9.9' } });
+  const answer = await send(server.port, `${NEWS}${ME}`, {
+    headers: { 'X-Forwarded-Host': 'evil.test', 'X-Forwarded-Proto': 'http', 'X-Forwarded-For': '9.9.9.9' },
+  });
   t.is(answer.status, 401);
   t.is((await send(server.port, `http://evil.test${ME}`, { headers: { 'X-Forwarded-Host': HOSTS.news } })).status, 421);
   t.is(await auditedAddress(server.port, { 'X-Forwarded-For': '9.9.9.9' }), '127.0.0.1');
 });
 
 test('security 35, 36: the audit log names the address that a proven proxy saw, and nothing that was sent to it', async (t) => {
-  t.is(await auditedAddress(server.port, proxy(SECRET.news, { 'X-Forwarded-For': '6.6.6.6, 198.51.100.21' })), '198.51.100.21');
+  t.is(
+    await auditedAddress(server.port, proxy(SECRET.news, { 'X-Forwarded-For': '6.6.6.6, 198.51.100.21' })),
+    '198.51.100.21',
+  );
 });
 
 test('security 36: a proxy named in CAUSEWAY_PROXIES is believed for the hop before it', async (t) => {
   t.is(await auditedAddress(balanced.port, { 'X-Forwarded-For': '6.6.6.6, 198.51.100.22' }), '198.51.100.22');
-  t.is(await auditedAddress(balanced.port, proxy(SECRET.news, { 'X-Forwarded-For': '6.6.6.6, 198.51.100.23, 203.0.113.5' })), '198.51.100.23');
+  t.is(
+    await auditedAddress(
+      balanced.port,
+      proxy(SECRET.news, { 'X-Forwarded-For': '6.6.6.6, 198.51.100.23, 203.0.113.5' }),
+    ),
+    '198.51.100.23',
+  );
 });
 
 test('security 36: 50 wrong passwords under 50 made-up addresses are limited as one address', async (t) => {
@@ -77,7 +107,10 @@ test('security 36: 50 wrong passwords under 50 made-up addresses are limited as 
       // The proven hop is the one that counts; the rest of the list is the caller's invention.
       send(server.port, `${NEWS}/api/auth/v1/login`, {
         method: 'POST',
-        headers: proxy(SECRET.news, { 'Content-Type': 'application/json', 'X-Forwarded-For': `10.9.8.${index}, 198.51.100.99` }),
+        headers: proxy(SECRET.news, {
+          'Content-Type': 'application/json',
+          'X-Forwarded-For': `10.9.8.${index}, 198.51.100.99`,
+        }),
         body: JSON.stringify({ email: `nobody-${index}@example.com`, password: 'wrong' }),
       }),
     ),
@@ -95,17 +128,28 @@ test('security 36: a list of 1,500 forwarded addresses is ignored', async (t) =>
 
 test('security 37: cookies are Secure whatever the hop to the server looks like', async (t) => {
   const account = await server.makeAccount();
-  for (const headers of [{}, { 'X-Forwarded-Proto': 'http' }, { 'X-Forwarded-Proto': 'https' }, { 'X-Forwarded-Proto': 'http', 'X-Forwarded-Ssl': 'off' }]) {
+  for (const headers of [
+    {},
+    { 'X-Forwarded-Proto': 'http' },
+    { 'X-Forwarded-Proto': 'https' },
+    { 'X-Forwarded-Proto': 'http', 'X-Forwarded-Ssl': 'off' },
+  ]) {
     const answer = await send(server.port, `${NEWS}/api/auth/v1/login`, {
       method: 'POST',
-      headers: { ...proxy(SECRET.news, { 'X-Forwarded-For': '198.51.100.30' }), 'Content-Type': 'application/json', ...headers },
+      headers: {
+        ...proxy(SECRET.news, { 'X-Forwarded-For': '198.51.100.30' }),
+        'Content-Type': 'application/json',
+        ...headers,
+      },
       body: JSON.stringify({ email: account.email, password: PASSWORD }),
     });
     t.is(answer.status, 200);
     t.true(answer.cookies.length >= 3);
     for (const line of answer.cookies) t.regex(line, /; Secure/);
   }
-  const page = await send(server.port, `${originOf('auth')}/login`, { headers: { Accept: 'text/html', 'X-Forwarded-Proto': 'http' } });
+  const page = await send(server.port, `${originOf('auth')}/login`, {
+    headers: { Accept: 'text/html', 'X-Forwarded-Proto': 'http' },
+  });
   t.is(page.status, 200);
   for (const line of page.cookies) t.regex(line, /; secure/i);
   t.true(page.cookies.length > 0);

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { send } from '../support/browser.ts';
-import { getRaw, sendRaw } from '../support/raw.ts';
 import { HOSTS, originOf, startTestServer } from '../support/server.ts';
 import { countRows } from '../support/signed_in.ts';
+import { getRaw, sendRaw } from '../support/sockets.ts';
 
 const server = await startTestServer();
 test.after.always(() => server.close());
@@ -10,17 +10,34 @@ const NEWS = originOf('news');
 const ME = '/api/auth/v1/users/me';
 
 const ENDPOINTS = [
-  ['GET', ME], ['GET', '/api/auth/v1/logout'], ['GET', '/api/auth/v1/sessions'], ['GET', '/api/auth/v1/sessions/validate'],
-  ['GET', '/api/auth/v1/oauth/authorize?client_id=news'], ['GET', '/api/auth/v1/oauth/auto-sso/authorize?client_id=news'],
-  ['GET', '/api/auth/v1/oauth/token?code=x'], ['GET', '/api/auth/v1/events'], ['GET', '/api/auth/v1/sdk.js'],
-  ['POST', '/api/auth/v1/login'], ['POST', '/api/auth/v1/signup'], ['POST', '/api/auth/v1/users/profile'],
-  ['GET', '/'], ['GET', '/login'], ['POST', '/login'], ['GET', '/signup'], ['GET', '/logout'], ['GET', '/nothing'],
+  ['GET', ME],
+  ['GET', '/api/auth/v1/logout'],
+  ['GET', '/api/auth/v1/sessions'],
+  ['GET', '/api/auth/v1/sessions/validate'],
+  ['GET', '/api/auth/v1/oauth/authorize?client_id=news'],
+  ['GET', '/api/auth/v1/oauth/auto-sso/authorize?client_id=news'],
+  ['GET', '/api/auth/v1/oauth/token?code=x'],
+  ['GET', '/api/auth/v1/events'],
+  ['GET', '/api/auth/v1/sdk.js'],
+  ['POST', '/api/auth/v1/login'],
+  ['POST', '/api/auth/v1/signup'],
+  ['POST', '/api/auth/v1/users/profile'],
+  ['GET', '/'],
+  ['GET', '/login'],
+  ['POST', '/login'],
+  ['GET', '/signup'],
+  ['GET', '/logout'],
+  ['GET', '/nothing'],
 ] as const;
 
 for (const [method, path] of ENDPOINTS) {
   test(`security 32: ${method} ${path} on a host that nobody registered is answered 421 and sets no cookie`, async (t) => {
     for (const host of ['evil.test', 'localhost', `x.${HOSTS.news}`, `${HOSTS.news}.`, `${HOSTS.news}:8443`]) {
-      const answer = await send(server.port, `${NEWS}${path}`, { method, headers: { Host: host, 'Content-Type': 'application/json' }, ...(method === 'POST' && { body: '{}' }) });
+      const answer = await send(server.port, `${NEWS}${path}`, {
+        method,
+        headers: { Host: host, 'Content-Type': 'application/json' },
+        ...(method === 'POST' && { body: '{}' }),
+      });
       t.true(answer.status === 421 || answer.status === 400, `${host}: ${answer.status}`);
       t.deepEqual(answer.cookies, []);
       t.is(answer.location, null);
@@ -29,10 +46,21 @@ for (const [method, path] of ENDPOINTS) {
 }
 
 test('security 32: headers that name another host change nothing about where the server sends a browser', async (t) => {
-  const query = new URLSearchParams({ client_id: 'news', redirect_uri: `${NEWS}/api/auth/v1/oauth/token`, callback_uri: `${NEWS}/story`, response_type: 'code' });
+  const query = new URLSearchParams({
+    client_id: 'news',
+    redirect_uri: `${NEWS}/api/auth/v1/oauth/token`,
+    callback_uri: `${NEWS}/story`,
+    response_type: 'code',
+  });
   for (const headers of [
-    { 'X-Forwarded-Host': 'evil.test' }, { Forwarded: 'host=evil.test' }, { 'X-Original-Host': 'evil.test' }, { 'X-Host': 'evil.test' },
-    { 'X-Forwarded-Server': 'evil.test' }, { 'X-Forwarded-Prefix': '/evil' }, { 'X-Original-URL': 'http://evil.test/' }, { 'X-Rewrite-URL': '/evil' },
+    { 'X-Forwarded-Host': 'evil.test' },
+    { Forwarded: 'host=evil.test' },
+    { 'X-Original-Host': 'evil.test' },
+    { 'X-Host': 'evil.test' },
+    { 'X-Forwarded-Server': 'evil.test' },
+    { 'X-Forwarded-Prefix': '/evil' },
+    { 'X-Original-URL': 'http://evil.test/' },
+    { 'X-Rewrite-URL': '/evil' },
   ]) {
     const answer = await send(server.port, `${NEWS}/api/auth/v1/oauth/authorize?${query}`, { headers });
     t.is(answer.status, 303);
@@ -84,7 +112,9 @@ test('security 33: a request without any Host line is refused', async (t) => {
 
 test('security 34: more than one Host line is answered 400, equal or not (RFC 9112 §3.2)', async (t) => {
   for (const lines of [
-    [`Host: ${HOSTS.news}`, 'Host: evil.test'], ['Host: evil.test', `Host: ${HOSTS.news}`], [`Host: ${HOSTS.news}`, `host: ${HOSTS.news}`],
+    [`Host: ${HOSTS.news}`, 'Host: evil.test'],
+    ['Host: evil.test', `Host: ${HOSTS.news}`],
+    [`Host: ${HOSTS.news}`, `host: ${HOSTS.news}`],
   ]) {
     const answer = await getRaw(server.port, ME, lines);
     t.is(answer.status, 400, lines.join());
@@ -93,7 +123,14 @@ test('security 34: more than one Host line is answered 400, equal or not (RFC 91
 });
 
 test('security 34: a target in absolute form is answered 400, whatever host it names (RFC 9112 §3.2.2)', async (t) => {
-  for (const target of [`http://evil.test${ME}`, `http://${HOSTS.news}${ME}`, `https://${HOSTS.news}${ME}`, '*', `evil.test${ME}`, `HTTP://a@b${ME}`]) {
+  for (const target of [
+    `http://evil.test${ME}`,
+    `http://${HOSTS.news}${ME}`,
+    `https://${HOSTS.news}${ME}`,
+    '*',
+    `evil.test${ME}`,
+    `HTTP://a@b${ME}`,
+  ]) {
     const answer = await getRaw(server.port, target, [`Host: ${HOSTS.news}`]);
     t.is(answer.status, 400, target);
     t.false(answer.body.includes('evil'), target);

@@ -13,8 +13,14 @@ test('a reader signs in once, is signed in on three domains, and one logout ends
   t.is(arrived.hops.at(-1), `${NEWS}/story?p=1`);
   t.is((await browser.me(NEWS)).json().user.email, account.email);
 
-  for (const [site, id] of [[SPORTS, 'sports'], [SHOP, 'shop']] as const) {
-    const silent = await browser.follow(authorizeUrl(site, id, `${site}/x`, {}, '/api/auth/v1/oauth/auto-sso/authorize'), { from: `${site}/` });
+  for (const [site, id] of [
+    [SPORTS, 'sports'],
+    [SHOP, 'shop'],
+  ] as const) {
+    const silent = await browser.follow(
+      authorizeUrl(site, id, `${site}/x`, {}, '/api/auth/v1/oauth/auto-sso/authorize'),
+      { from: `${site}/` },
+    );
     t.is(silent.hops.at(-1), `${site}/x`);
     t.true(silent.hops.length <= 8);
     t.is((await browser.me(site)).json().user.id, Number(account.id));

@@ -1,12 +1,13 @@
 // A browser as the protocol sees it: cookies per host, Fetch Metadata like Chromium's, redirects followed by hand, no page
 // script. Requests may alternate between nodes. (Real Chromium is in chromium.ts.)
 
-import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 
 export type Answer = {
   status: number;
   headers: IncomingHttpHeaders;
   text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of every shape
   json(): any;
   location: string | null;
   /** Set-Cookie lines. */
@@ -14,16 +15,31 @@ export type Answer = {
   url: string;
 };
 
-export type Ask = { method?: string; headers?: Record<string, string | string[] | undefined>; body?: string; cookies?: string | null };
+export type Ask = {
+  method?: string;
+  headers?: Record<string, string | string[] | undefined>;
+  body?: string;
+  cookies?: string | null;
+};
 export type Browser = ReturnType<typeof createBrowser>;
 
 /** Sends one request as it is: no cookies, no Fetch Metadata unless given. `url` names the site; the connection goes to the port. */
 export function send(port: number, url: string, ask: Ask = {}): Promise<Answer> {
   const target = new URL(url);
-  const headers = Object.fromEntries(Object.entries({ Host: target.host, ...ask.headers }).filter(([, value]) => value !== undefined));
+  const headers = Object.fromEntries(
+    Object.entries({ Host: target.host, ...ask.headers }).filter(([, value]) => value !== undefined),
+  );
   return new Promise((resolve, reject) => {
     const request = httpRequest(
-      { host: '127.0.0.1', port, method: ask.method ?? 'GET', path: url.slice(url.indexOf('/', 8) < 0 ? url.length : url.indexOf('/', 8)).replace(/#.*$/, '') || '/', headers: headers as Record<string, string>, setHost: false, agent: false },
+      {
+        host: '127.0.0.1',
+        port,
+        method: ask.method ?? 'GET',
+        path: url.slice(url.indexOf('/', 8) < 0 ? url.length : url.indexOf('/', 8)).replace(/#.*$/, '') || '/',
+        headers: headers as Record<string, string>,
+        setHost: false,
+        agent: false,
+      },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk) => chunks.push(chunk));
@@ -77,15 +93,30 @@ export function createBrowser(options: { ports: readonly number[]; portOf?: (url
     const { host } = new URL(url);
     const cookies = more.cookies === undefined ? cookieHeader(host) : more.cookies;
     const port = options.portOf?.(url) ?? (options.ports[turn++ % options.ports.length] as number);
-    const answer = await send(port, url, { ...more, headers: { ...(cookies ? { Cookie: cookies } : {}), ...more.headers } });
+    const answer = await send(port, url, {
+      ...more,
+      headers: { ...(cookies ? { Cookie: cookies } : {}), ...more.headers },
+    });
     keep(host, answer.cookies);
     return answer;
   }
 
   /** Opens a page without following redirects. @param from where the click was: none means typed */
   function navigate(url: string, more: Ask & { from?: string } = {}): Promise<Answer> {
-    const site = more.from === undefined ? 'none' : new URL(more.from).origin === new URL(url).origin ? 'same-origin' : 'cross-site';
-    const headers = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Site': site, 'User-Agent': CHROME, ...more.headers };
+    const site =
+      more.from === undefined
+        ? 'none'
+        : new URL(more.from).origin === new URL(url).origin
+          ? 'same-origin'
+          : 'cross-site';
+    const headers = {
+      Accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
+      'Sec-Fetch-Mode': 'navigate',
+      'Sec-Fetch-Dest': 'document',
+      'Sec-Fetch-Site': site,
+      'User-Agent': CHROME,
+      ...more.headers,
+    };
     return ask(url, { ...more, headers });
   }
 
@@ -97,7 +128,8 @@ export function createBrowser(options: { ports: readonly number[]; portOf?: (url
       if (hops.length > 10) throw new Error(`redirect loop: ${hops.join(' -> ')}`);
       const next = new URL(answer.location, hops.at(-1)).href;
       // A page of the publisher: not ours to serve.
-      if (!next.includes('/api/auth/') && !new URL(next).host.startsWith('auth.')) return { ...answer, hops: [...hops, next] };
+      if (!next.includes('/api/auth/') && !new URL(next).host.startsWith('auth.'))
+        return { ...answer, hops: [...hops, next] };
       answer = await navigate(next, { from: hops.at(-1) as string });
       hops.push(next);
     }
@@ -108,25 +140,52 @@ export function createBrowser(options: { ports: readonly number[]; portOf?: (url
   function fetch(url: string, more: Ask = {}): Promise<Answer> {
     const { origin } = new URL(url);
     const isWrite = more.method !== undefined && more.method !== 'GET';
-    const headers = { Accept: '*/*', 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty', 'Sec-Fetch-Site': 'same-origin', 'User-Agent': CHROME, ...(isWrite ? { Origin: origin } : {}), ...more.headers };
+    const headers = {
+      Accept: '*/*',
+      'Sec-Fetch-Mode': 'cors',
+      'Sec-Fetch-Dest': 'empty',
+      'Sec-Fetch-Site': 'same-origin',
+      'User-Agent': CHROME,
+      ...(isWrite ? { Origin: origin } : {}),
+      ...more.headers,
+    };
     return ask(url, { ...more, headers });
   }
 
   /** POST of a JSON body by a script of the same origin. */
   const post = (url: string, body: unknown, more: Ask = {}) =>
-    fetch(url, { method: 'POST', ...more, headers: { 'Content-Type': 'application/json', ...more.headers }, body: JSON.stringify(body) });
+    fetch(url, {
+      method: 'POST',
+      ...more,
+      headers: { 'Content-Type': 'application/json', ...more.headers },
+      body: JSON.stringify(body),
+    });
 
   /** Submits the form on a page, its hidden fields included, with values of one's own. */
   function submit(page: Answer, fields: Record<string, string>, more: Ask = {}): Promise<Answer> {
     const action = /<form[^>]*action="([^"]*)"/.exec(page.text)?.[1] ?? '';
-    const hidden = [...page.text.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map((match) => [match[1] as string, unescape(match[2] as string)] as const);
+    const hidden = [...page.text.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(
+      (match) => [match[1] as string, unescapeHtml(match[2] as string)] as const,
+    );
     const body = new URLSearchParams({ ...Object.fromEntries(hidden), ...fields }).toString();
-    const url = new URL(unescape(action), page.url).href;
-    return navigate(url, { method: 'POST', from: page.url, ...more, headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: 'null', ...more.headers }, body });
+    const url = new URL(unescapeHtml(action), page.url).href;
+    return navigate(url, {
+      method: 'POST',
+      from: page.url,
+      ...more,
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: 'null', ...more.headers },
+      body,
+    });
   }
 
   /** Signs in on the hosted page, coming from a site, and ends on the callback. */
-  async function signInThrough(site: string, account: { email: string }, password: string, clientId: string, callback = `${site}/`) {
+  async function signInThrough(
+    site: string,
+    account: { email: string },
+    password: string,
+    clientId: string,
+    callback = `${site}/`,
+  ) {
     const start = authorizeUrl(site, clientId, callback);
     const page = await follow(start, { from: `${site}/` });
     const posted = await submit(page, { identifier: account.email, password });
@@ -140,13 +199,30 @@ export function createBrowser(options: { ports: readonly number[]; portOf?: (url
 }
 
 /** The address with which a site starts the flow. */
-export function authorizeUrl(site: string, clientId: string, callback: string, more: Record<string, string> = {}, path = '/api/auth/v1/oauth/authorize'): string {
-  const query = new URLSearchParams({ client_id: clientId, redirect_uri: `${site}/api/auth/v1/oauth/token`, callback_uri: callback, response_type: 'code', ...more });
+export function authorizeUrl(
+  site: string,
+  clientId: string,
+  callback: string,
+  more: Record<string, string> = {},
+  path = '/api/auth/v1/oauth/authorize',
+): string {
+  const query = new URLSearchParams({
+    client_id: clientId,
+    redirect_uri: `${site}/api/auth/v1/oauth/token`,
+    callback_uri: callback,
+    response_type: 'code',
+    ...more,
+  });
   return `${site}${path}?${query}`;
 }
 
 const CHROME = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36';
 
-function unescape(text: string): string {
-  return text.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+function unescapeHtml(text: string): string {
+  return text
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&');
 }

@@ -16,11 +16,15 @@ export async function createDatabase(options: { isEmpty?: boolean } = {}): Promi
   const template = process.env['TEST_TEMPLATE'];
   if (!server || !template) throw new Error('run tests with: npm test -- FILE');
   const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`;
-  await administer(server, options.isEmpty ? `create database ${name}` : `create database ${name} template ${template}`);
+  await administer(
+    server,
+    options.isEmpty ? `create database ${name}` : `create database ${name} template ${template}`,
+  );
   const url = withDatabase(server, name);
   return {
     url,
-    moveClock: (seconds) => administer(url, `update test_clock set moved_by = moved_by + interval '${seconds} seconds'`),
+    moveClock: (seconds) =>
+      administer(url, `update test_clock set moved_by = moved_by + interval '${seconds} seconds'`),
     drop: () => administer(server, `drop database if exists ${name} with (force)`),
   };
 }

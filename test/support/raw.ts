@@ -1,59 +1,53 @@
-// Bytes on a socket, for requests that no HTTP client would send; and an event stream that is read as it arrives.
+// Requests that no browser sends: bytes written to the socket as they are, JSON posts without cookies, and a realm whose
+// limits on tries stay out of the way of tests that are about something else.
 
-import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import { type Answer, type Ask, send } from './browser.ts';
+import { HOSTS, originOf, REALM_YAML } from './server.ts';
 
-export type RawAnswer = { status: number; headers: Record<string, string>; body: string };
+export const API = `${originOf('news')}/api/auth/v1`;
+export const AUTH = originOf('auth');
 
-/** Sends these bytes and reads until the server closes or the answer is whole. */
-export function sendRaw(port: number, bytes: string): Promise<RawAnswer> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
-    let text = '';
-    socket.setEncoding('latin1');
-    socket.on('data', (chunk: string) => {
-      text += chunk;
-      const answer = parse(text);
-      if (!answer.isWhole) return;
-      socket.destroy();
-      resolve(answer);
-    });
-    socket.on('error', reject);
-    socket.on('close', () => (text === '' ? reject(new Error('closed without an answer')) : resolve(parse(text))));
+/** The usual realm without practical limits on tries. */
+export const UNLIMITED_YAML = REALM_YAML.replace(
+  'signup: open',
+  'signup: open, sign_up_per_address: 1000000/1h, sign_in_per_account: 1000000/1h, sign_in_per_device: 1000000/1h, sign_in_per_address: 1000000/1h, sign_in_per_realm: 1000000/1h',
+);
+
+/** POSTs a JSON body, without cookies; a string is sent as it is. */
+export function postJson(port: number, url: string, body: unknown, more: Ask = {}): Promise<Answer> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return send(port, url, {
+    method: 'POST',
+    ...more,
+    headers: { 'Content-Type': 'application/json', ...more.headers },
+    body: text,
   });
 }
 
-/** A GET with exactly these header lines. */
-export const getRaw = (port: number, target: string, lines: readonly string[]): Promise<RawAnswer> =>
-  sendRaw(port, `GET ${target} HTTP/1.1\r\n${[...lines, 'Connection: close'].join('\r\n')}\r\n\r\n`);
-
-function parse(text: string): RawAnswer & { isWhole: boolean } {
-  const end = text.indexOf('\r\n\r\n');
-  const [first = '', ...lines] = text.slice(0, Math.max(0, end)).split('\r\n');
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
-  const body = end < 0 ? '' : text.slice(end + 4);
-  const length = headers['content-length'];
-  return { status: Number(first.split(' ')[1] ?? 0), headers, body, isWhole: end >= 0 && length !== undefined && body.length >= Number(length) };
+/** Writes bytes to a connection of its own and returns everything that came back until the server closed it. */
+export function exchange(port: number, bytes: string | Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    socket.on('data', (chunk) => chunks.push(chunk));
+    // A reset after the answer is a close like any other.
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+  });
 }
 
-export type Stream = Awaited<ReturnType<typeof openStream>>;
+/** The statuses of all answers in what a connection received. */
+export function statusesIn(received: string): number[] {
+  return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
+}
 
-/** Opens an event stream. `ended` resolves with everything that was sent once the server ends it; `opened` once it is alive. */
-export function openStream(port: number, url: string, headers: Record<string, string>) {
-  const target = new URL(url);
-  return new Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; ended: Promise<string>; opened: Promise<void>; close(): void }>((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path: target.pathname, headers: { Host: target.host, ...headers }, setHost: false, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      const opened = new Promise<void>((go) => response.once('data', () => go()));
-      const ended = new Promise<string>((go) => response.once('close', () => go(text)));
-      response.on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('error', () => undefined);
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, ended, opened, close: () => request.destroy() });
-    });
-    request.on('error', reject);
-    request.end();
-  });
+/** The lines of a well-formed request to a site, without the empty line that ends its header. */
+export function headOf(method: string, path: string, more: readonly string[] = [], host: string = HOSTS.news): string {
+  return [`${method} ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...more, ''].join('\r\n');
+}
+
+/** Waits until something is so, by asking again at every turn of the event loop; the test's own time limit ends it. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -12,7 +12,14 @@ import { join } from 'node:path';
 import { openEmbedded } from '../../server/db/embedded.ts';
 import { dropTemplate, prepareTemplate } from './template.ts';
 
-const FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'shared_buffers=256MB', 'max_connections=400'];
+const FAST = [
+  'fsync=off',
+  'synchronous_commit=off',
+  'full_page_writes=off',
+  'autovacuum=off',
+  'shared_buffers=256MB',
+  'max_connections=400',
+];
 
 async function main(): Promise<number> {
   const given = process.env['TEST_DATABASE_URL'];

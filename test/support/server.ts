@@ -2,16 +2,21 @@
 // sports and shop. Requests go to the port with the Host header of the site, as a publisher's proxy would send them.
 
 import { randomBytes } from 'node:crypto';
+import type { Account } from '../../server/accounts/accounts.ts';
 import { applyRealmFile } from '../../server/commands/apply.ts';
 import { type Config, loadConfig } from '../../server/config.ts';
-import type { Account } from '../../server/accounts/accounts.ts';
 import { createLog } from '../../server/lib/log.ts';
 import { type RunningServer, startServer } from '../../server/start.ts';
 import { createBrowser } from './browser.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
 export const PASSWORD = 'a long enough password';
-export const HOSTS = { auth: 'auth.test.localhost', news: 'news.test.localhost', sports: 'sports.test.localhost', shop: 'shop.test.localhost' } as const;
+export const HOSTS = {
+  auth: 'auth.test.localhost',
+  news: 'news.test.localhost',
+  sports: 'sports.test.localhost',
+  shop: 'shop.test.localhost',
+} as const;
 export type SiteName = keyof typeof HOSTS;
 
 /** http origin of a site, as registered. */
@@ -36,7 +41,9 @@ export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
  * Starts a server for a test file.
  * @param options yaml: the realm file (the realm above if absent); database: share one, for a second node; env: settings
  */
-export async function startTestServer(options: { yaml?: string; database?: TestDatabase; env?: Record<string, string> } = {}) {
+export async function startTestServer(
+  options: { yaml?: string; database?: TestDatabase; env?: Record<string, string> } = {},
+) {
   const database = options.database ?? (await createDatabase());
   const lines: string[] = [];
   const secret = options.env?.['CAUSEWAY_SECRET'] ?? 'test-secret-0123456789-abcdefghijklmnopqrstuvwxyz';
@@ -57,7 +64,19 @@ export async function startTestServer(options: { yaml?: string; database?: TestD
   /** Applies a realm file; fails the test on any fault. */
   async function apply(text: string, environment: Record<string, string> = {}, more: { isPrune?: boolean } = {}) {
     const { db, realms, clients, sessions, audit } = services;
-    const applied = await applyRealmFile({ text, fileName: '-', environment, config, db, realms, clients, sessions, audit, isDryRun: false, isPrune: more.isPrune ?? false });
+    const applied = await applyRealmFile({
+      text,
+      fileName: '-',
+      environment,
+      config,
+      db,
+      realms,
+      clients,
+      sessions,
+      audit,
+      isDryRun: false,
+      isPrune: more.isPrune ?? false,
+    });
     if (!applied.ok) throw new Error(applied.faults.join('\n'));
     return applied.changes;
   }
@@ -70,9 +89,15 @@ export async function startTestServer(options: { yaml?: string; database?: TestD
   }
 
   /** A new account with PASSWORD; nothing that tests share is ever changed. */
-  async function makeAccount(more: { email?: string; username?: string; name?: string; password?: string; realm?: string } = {}): Promise<Account & { email: string }> {
+  async function makeAccount(
+    more: { email?: string; username?: string; name?: string; password?: string; realm?: string } = {},
+  ): Promise<Account & { email: string }> {
     const email = more.email ?? `reader-${randomBytes(6).toString('hex')}@example.com`;
-    const registered = await services.accounts.register(await realm(more.realm), { email, password: more.password ?? PASSWORD, username: more.username ?? null, name: more.name ?? 'Test Reader' }, { address: null });
+    const registered = await services.accounts.register(
+      await realm(more.realm),
+      { email, password: more.password ?? PASSWORD, username: more.username ?? null, name: more.name ?? 'Test Reader' },
+      { address: null },
+    );
     if (!registered.ok) throw new Error(JSON.stringify(registered.faults));
     return { ...registered.account, email };
   }
@@ -85,5 +110,16 @@ export async function startTestServer(options: { yaml?: string; database?: TestD
     if (!options.database) await database.drop();
   }
 
-  return { port: running.port, services, database, lines, apply, realm, makeAccount, browser, close };
+  return {
+    port: running.port,
+    opsPort: running.opsPort,
+    services,
+    database,
+    lines,
+    apply,
+    realm,
+    makeAccount,
+    browser,
+    close,
+  };
 }

@@ -1,0 +1,146 @@
+// Reference pages from the tables that the server itself runs on. Each function returns one page's body.
+
+import { listRoutes } from '../server/app.ts';
+import { EVENTS } from '../server/audit/audit.ts';
+import { realmBrandTable, realmSettingsTable } from '../server/commands/realm_reference.ts';
+import { SETTINGS } from '../server/config.ts';
+import { ERRORS } from '../server/http/errors.ts';
+import type { Route } from '../server/http/route.ts';
+import { createMetrics } from '../server/lib/metrics.ts';
+import { AUTHORIZE_CHECKS } from '../server/oauth/oauth.ts';
+import { POLICIES } from '../server/ratelimit/ratelimit.ts';
+import type { Services } from '../server/services.ts';
+
+/** A Markdown table; cells may hold any text. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replace(/\s*\n\s*/g, ' ')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const code = (text: string) => `\`${text}\``;
+
+export function configurationPage(): string {
+  const rows = Object.values(SETTINGS).map(({ variable, shown, says, ...more }) => [
+    code(variable),
+    shown,
+    'secret' in more ? 'yes' : '',
+    says,
+  ]);
+  return [
+    'Settings are environment variables, read once at the start. An unknown variable that begins with `CAUSEWAY_` and every',
+    'faulty value is refused, all in one message. Durations are written `30s`, `5m`, `12h` or `30d`. Secrets are never logged.',
+    '',
+    table(['Variable', 'Default', 'Secret', 'What it does'], rows),
+  ].join('\n');
+}
+
+/**
+ * The routes without a server: factories of routes only close over what they are given, so anything will do that can be
+ * taken apart and called. Handlers of these routes are never called.
+ */
+export function routesForReading(): readonly Route[] {
+  const nothing: unknown = new Proxy(() => nothing, {
+    get: (_, name) =>
+      name === 'secrets' ? ['only for reading the table of routes'] : name === 'then' ? undefined : nothing,
+  });
+  return listRoutes(nothing as Services);
+}
+
+export function routesPage(): string {
+  const hosts = { auth: 'auth domain', client: 'client domains', any: 'both' };
+  const rows = routesForReading().map((route) => [
+    code(`${route.method} ${route.path}`),
+    code(route.name),
+    hosts[route.on],
+    route.answers,
+    route.effect,
+    route.csrf,
+    route.limit,
+  ]);
+  return [
+    'Every route of the public server. *Answers*: what a refusal looks like, JSON always or a page for a browser that',
+    'navigates. *Acts*: refused for HEAD and for browsers that fetch ahead. *Other sites*: how a request that another site',
+    'makes a browser send is kept out (`json`: content type and origin; `form`: origin and a token; `origin`: origin alone).',
+    '*Limit*: a policy of [limits](limits.md), or why none is needed. Health and metrics are on a private port (CAUSEWAY_OPS_PORT).',
+    '',
+    table(['Route', 'Name', 'Served on', 'Answers', 'Effect', 'Other sites', 'Limit'], rows),
+  ].join('\n');
+}
+
+export function errorsPage(): string {
+  const rows = Object.entries(ERRORS).map(([name, { status, text, page }]) => [code(name), String(status), text, page]);
+  return [
+    'Codes are for programs and do not change; texts are for developers and may. A browser that navigates gets the page.',
+    '',
+    table(['Code', 'Status', 'Text', 'Page'], rows),
+  ].join('\n');
+}
+
+export function eventsPage(): string {
+  return [
+    'Events are written in the transaction of what they record, to the table `audit_events`, which is only added to.',
+    '',
+    table(
+      ['Event', 'Meaning'],
+      Object.entries(EVENTS).map(([name, says]) => [code(name), says]),
+    ),
+  ].join('\n');
+}
+
+export function limitsPage(): string {
+  return [
+    'Tries are counted in PostgreSQL and shared by all nodes. The numbers are [settings of the realm](realm-settings.md).',
+    '',
+    table(
+      ['Policy', 'What is counted'],
+      Object.entries(POLICIES).map(([name, says]) => [code(name), says]),
+    ),
+  ].join('\n');
+}
+
+export function realmSettingsPage(): string {
+  return [
+    'What may stand under `settings` and `brand` of a realm in the file that `npx causeway apply` reads.',
+    '',
+    '## settings',
+    '',
+    realmSettingsTable(),
+    '',
+    '## brand',
+    '',
+    realmBrandTable(),
+  ].join('\n');
+}
+
+/** Metrics of our own; those of the Node process are prom-client's and differ by platform. */
+export async function metricsPage(): Promise<string> {
+  const metrics = createMetrics();
+  for (const [name, register] of Object.entries(metrics)) {
+    if (/^observe(?!Request$)/.test(name)) (register as (read: () => number) => void)(() => 0);
+  }
+  const text = await metrics.text();
+  const kinds = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', kind = '']) => [name, kind]));
+  const rows = [...text.matchAll(/^# HELP (\S+) (.+)$/gm)]
+    .map(([, name = '', help = '']) => [code(name), kinds.get(name) ?? '', help])
+    .filter(([name = '']) => !/^`causeway_(?:process|nodejs)_/.test(name))
+    .sort(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  return [
+    'Shown in Prometheus form at `/metrics` on the private port (CAUSEWAY_OPS_PORT). Besides these there are the usual figures',
+    'of the Node process, `causeway_process_…` and `causeway_nodejs_…`.',
+    '',
+    table(['Metric', 'Kind', 'Meaning'], rows),
+  ].join('\n');
+}
+
+export function authorizationChecksPage(): string {
+  return [
+    'An authorization request of the session-sharing flow is checked in this order; the first check that fails answers. Until',
+    'the client and its redirect URI are proven, no answer leaves the host that was asked.',
+    '',
+    table(
+      ['', 'Check', 'Reference'],
+      AUTHORIZE_CHECKS.map(({ name, spec }, index) => [String(index + 1), name, spec]),
+    ),
+  ].join('\n');
+}

@@ -1,0 +1,188 @@
+// Every hosted page in every state that a reader can bring it to, for the tests that look at all of them.
+
+import type { Page } from 'playwright-core';
+import { API, fillIn, type Stack } from './stack.ts';
+
+type Visit = { tab: Page; stack: Stack; account: { email: string } };
+export type HostedPage = { name: string; heading: string; open(visit: Visit): Promise<unknown> };
+
+/** `settings` of the realm under which all of them can be reached. */
+export const HOSTED_PAGES_SETTINGS = 'sign_in_per_account: 2/15m';
+
+/** What a console said of a breach of the page's policy. */
+export const ofPolicy = (complaints: readonly string[]) =>
+  complaints.filter((text) => /content.security.policy|violates|refused to/i.test(text));
+
+/** Requests to hosts that are none of ours. */
+export const foreignTo = (stack: Stack, urls: readonly string[]) => {
+  const own = [...stack.origins, stack.auth.replace('auth.', 'nobody.')];
+  return urls.filter((url) => !url.startsWith('data:') && !own.includes(new URL(url).origin));
+};
+
+const authorize = (stack: Stack, more: Record<string, string> = {}) => {
+  const query = {
+    client_id: 'news',
+    redirect_uri: `${stack.news}${API}/oauth/token`,
+    callback_uri: stack.article,
+    response_type: 'code',
+    ...more,
+  };
+  return `${stack.auth}${API}/oauth/authorize?${new URLSearchParams(query)}`;
+};
+const submitUnchecked = (tab: Page) =>
+  tab.evaluate('document.forms[0].noValidate = true; document.forms[0].requestSubmit()');
+
+async function signIn({ tab, stack, account }: Visit) {
+  await tab.goto(`${stack.auth}/login`);
+  await fillIn(tab, account);
+  await tab.waitForURL(`${stack.auth}/`);
+}
+
+export const HOSTED_PAGES: readonly HostedPage[] = [
+  { name: 'sign-in', heading: 'Sign in', open: ({ tab, stack }) => tab.goto(`${stack.auth}/login`) },
+  { name: 'sign-in-for-site', heading: 'Sign in', open: ({ tab, stack }) => tab.goto(authorize(stack)) },
+  {
+    name: 'sign-in-wrong',
+    heading: 'Sign in',
+    async open({ tab, stack, account }) {
+      await tab.goto(authorize(stack));
+      await fillIn(tab, account, 'not the password');
+      await tab.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'sign-in-missing',
+    heading: 'Sign in',
+    async open({ tab, stack }) {
+      await tab.goto(`${stack.auth}/login`);
+      await submitUnchecked(tab);
+      await tab.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'sign-in-renewed',
+    heading: 'Sign in',
+    async open({ tab, stack, account }) {
+      await tab.goto(authorize(stack));
+      await tab.context().clearCookies();
+      await fillIn(tab, account);
+      await tab.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'sign-in-throttled',
+    heading: 'Sign in',
+    async open({ tab, stack, account }) {
+      await tab.goto(authorize(stack));
+      for (const _ of [1, 2, 3]) await fillIn(tab, account, 'not the password');
+      await tab.getByText('sign-in is paused').waitFor();
+    },
+  },
+  { name: 'sign-up', heading: 'Create an account', open: ({ tab, stack }) => tab.goto(`${stack.auth}/signup`) },
+  {
+    name: 'sign-up-missing',
+    heading: 'Create an account',
+    async open({ tab, stack }) {
+      await tab.goto(`${stack.auth}/signup`);
+      await submitUnchecked(tab);
+      await tab.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'sign-up-taken',
+    heading: 'Create an account',
+    async open({ tab, stack, account }) {
+      await tab.goto(`${stack.auth}/signup`);
+      await tab.fill('#name', 'Second Reader');
+      await tab.fill('#email', account.email);
+      await tab.fill('#password', 'a long enough password');
+      await tab.click('button[type=submit]');
+      await tab.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'sign-up-renewed',
+    heading: 'Create an account',
+    async open({ tab, stack }) {
+      await tab.goto(`${stack.auth}/signup`);
+      await tab.context().clearCookies();
+      await submitUnchecked(tab);
+      await tab.getByRole('alert').waitFor();
+    },
+  },
+  { name: 'home-signed-out', heading: 'Welcome', open: ({ tab, stack }) => tab.goto(`${stack.auth}/`) },
+  { name: 'home-signed-in', heading: 'You are signed in', open: signIn },
+  {
+    name: 'confirm-sign-out',
+    heading: 'Sign out?',
+    async open(visit) {
+      await signIn(visit);
+      await visit.tab.goto(`${visit.stack.auth}/logout`);
+    },
+  },
+  {
+    name: 'confirm-sign-out-on-site',
+    heading: 'Sign out?',
+    async open(visit) {
+      await signIn(visit);
+      await visit.tab.goto(authorize(visit.stack));
+      await visit.tab.waitForURL(visit.stack.article);
+      await visit.tab.goto(`${visit.stack.news}${API}/logout`);
+    },
+  },
+  { name: 'signed-out', heading: 'You are signed out', open: ({ tab, stack }) => tab.goto(`${stack.auth}/signed-out`) },
+  {
+    name: 'error-unknown-client',
+    heading: 'This site cannot offer sign-in yet',
+    open: ({ tab, stack }) => tab.goto(authorize(stack, { client_id: 'nobody' })),
+  },
+  {
+    name: 'error-redirect-uri',
+    heading: 'We could not take you back safely',
+    open: ({ tab, stack }) => tab.goto(authorize(stack, { redirect_uri: `${stack.news}/elsewhere` })),
+  },
+  {
+    name: 'error-callback',
+    heading: 'We could not take you back safely',
+    open: ({ tab, stack }) => tab.goto(authorize(stack, { callback_uri: 'http://evil.localhost/' })),
+  },
+  {
+    name: 'error-cookies-refused',
+    heading: 'Your browser did not keep our cookie',
+    async open(visit) {
+      await signIn(visit);
+      await visit.tab.goto(authorize(visit.stack, { restart: '1' }));
+    },
+  },
+  {
+    name: 'error-code-invalid',
+    heading: 'This sign-in has already ended',
+    open: ({ tab, stack }) => tab.goto(`${stack.news}${API}/oauth/token?code=of-long-ago`),
+  },
+  {
+    name: 'error-not-found',
+    heading: 'There is no page here',
+    open: ({ tab, stack }) => tab.goto(`${stack.auth}/nowhere`),
+  },
+  {
+    name: 'error-not-found-on-site',
+    heading: 'There is no page here',
+    open: ({ tab, stack }) => tab.goto(`${stack.news}${API}/nowhere`),
+  },
+  {
+    name: 'error-unknown-host',
+    heading: 'This address is not in use',
+    open: ({ tab, stack }) => tab.goto(stack.auth.replace('auth.', 'nobody.')),
+  },
+  {
+    name: 'error-method',
+    heading: 'This page cannot be opened like this',
+    async open({ tab, stack }) {
+      await tab.goto(`${stack.auth}/login`);
+      await tab.evaluate(
+        `document.forms[0].action = '/signed-out'; document.forms[0].noValidate = true; document.forms[0].requestSubmit()`,
+      );
+      await tab.waitForURL(`${stack.auth}/signed-out`);
+    },
+  },
+];

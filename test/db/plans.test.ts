@@ -1,0 +1,37 @@
+import test from 'ava';
+import { listStatements } from '../../server/db/statement.ts';
+import { startTestServer } from '../support/server.ts';
+
+const server = await startTestServer();
+test.after.always(() => server.close());
+
+/** Hot statements, with values of the right types. */
+const HOT: Record<string, string[]> = {
+  'accounts.find_signed_in': ["'\\x00'::bytea", "'news.example'::text"],
+  'accounts.find_for_sign_in': ['1::bigint', "'a@b.example'::text"],
+  'oauth.consume_code': ["'\\x00'::bytea"],
+  'oauth.find_code': ["'\\x00'::bytea"],
+  'sessions.delete': ["'0190b6b2-0000-7000-8000-000000000000'::uuid"],
+  'sessions.delete_of_account': ['1::bigint', 'null::uuid'],
+  'sessions.touch': ["'0190b6b2-0000-7000-8000-000000000000'::uuid", "'news.example'::text"],
+  'realms.find_site': ["'news.example'::text"],
+};
+
+for (const [name, values] of Object.entries(HOT)) {
+  test(`reliability R-46: ${name} finds its rows through indexes and never reads a whole table`, async (t) => {
+    const statement = listStatements().find((one) => one.name === name);
+    if (!statement) return t.fail('no such statement');
+    await server.services.db.transaction(async (q) => {
+      await q.builder.raw('set local enable_seqscan = off');
+      // A generic plan: what a prepared statement ends up with, whatever the values are.
+      await q.builder.raw("set local plan_cache_mode = 'force_generic_plan'");
+      const types = values.map((value) => value.slice(value.indexOf('::') + 2));
+      await q.builder.raw(`prepare hot (${types.join(', ')}) as ${statement.text.replaceAll('?', '\\?')}`);
+      const { rows } = await q.builder.raw(`explain execute hot (${values.join(', ')})`);
+      await q.builder.raw('deallocate hot');
+      const plan = rows.map((row: Record<string, string>) => row['QUERY PLAN']).join('\n');
+      t.regex(plan, /Index (Only )?Scan/, plan);
+      t.notRegex(plan, /Seq Scan/, plan);
+    });
+  });
+}

@@ -1,0 +1,182 @@
+// decideAuthorize, pure: every check, their order, every kind of decision.
+
+import test from 'ava';
+import type { Client } from '../../server/clients/clients.ts';
+import type { ErrorCode } from '../../server/http/errors.ts';
+import { asClientId, asClientRowId, asHost, asRealmId, type RedirectUri } from '../../server/lib/ids.ts';
+import {
+  AUTHORIZE_CHECKS,
+  type AuthorizeFacts,
+  type AuthorizeRequest,
+  decideAuthorize,
+} from '../../server/oauth/authorize.ts';
+
+const clientOf = (name: string, row: string): Client => ({
+  id: asClientRowId(row),
+  realmId: asRealmId('1'),
+  clientId: asClientId(name),
+  kind: 'first-party',
+  name,
+  domain: { host: asHost(`${name}.test`), origin: `https://${name}.test` },
+  redirectUris: [`https://${name}.test/api/auth/v1/oauth/token`],
+  isDisabled: false,
+});
+const A = clientOf('a', '1');
+const B = clientOf('b', '2');
+const PRODUCT: Client = { ...clientOf('chat', '3'), kind: 'third-party', domain: null };
+const LANDING = 'https://a.test/api/auth/v1/oauth/token';
+const FLOW = `${'f'.repeat(42)}A`;
+
+const GOOD: AuthorizeRequest = {
+  clientId: 'a',
+  redirectUri: LANDING,
+  callbackUri: 'https://a.test/story?x=1#y',
+  responseType: 'code',
+  state: undefined,
+  flow: undefined,
+  isRestart: false,
+  isSilent: false,
+};
+const ON_CLIENT: AuthorizeFacts = { role: 'client', client: A, hostClient: A, isSignedIn: false };
+const ON_AUTH: AuthorizeFacts = { role: 'auth', client: A, hostClient: null, isSignedIn: true };
+const ANONYMOUS: AuthorizeFacts = { ...ON_AUTH, isSignedIn: false };
+
+/** What breaks each check, on its own, in the order of the checks. */
+const BREAKS: {
+  check: string;
+  code: ErrorCode;
+  request?: Partial<AuthorizeRequest>;
+  facts?: Partial<AuthorizeFacts>;
+}[] = [
+  { check: 'client is known', code: 'unknown_client', request: { clientId: 'nobody' }, facts: { client: null } },
+  { check: 'client is the client of this host', code: 'unknown_client', facts: { client: B, hostClient: A } },
+  { check: 'redirect URI is registered', code: 'redirect_uri_mismatch', request: { redirectUri: `${LANDING}/` } },
+  { check: 'response type is code', code: 'invalid_request', request: { responseType: 'token' } },
+  {
+    check: 'callback is a page of the client',
+    code: 'callback_not_allowed',
+    request: { callbackUri: 'https://evil.test/' },
+  },
+  { check: 'state fits', code: 'invalid_request', request: { state: 's'.repeat(2049) } },
+];
+
+test('security 25: client and redirect URI are the first checks, and the table below breaks every check there is', (t) => {
+  t.deepEqual(
+    AUTHORIZE_CHECKS.map(({ name }) => name),
+    BREAKS.map(({ check }) => check),
+  );
+});
+
+for (const [index, { check, code, request, facts }] of BREAKS.entries()) {
+  test(`security 25: what breaks "${check}" is refused here, on both hosts, silent or not`, (t) => {
+    for (const base of [ON_CLIENT, { ...ON_AUTH, hostClient: null }, ANONYMOUS]) {
+      // On the auth domain, only a client without a domain fails the second check.
+      const broken = base.role === 'auth' && facts?.client ? { client: PRODUCT } : facts;
+      for (const isSilent of [false, true]) {
+        const decision = decideAuthorize({ ...GOOD, ...request, isSilent }, { ...base, ...broken });
+        t.is(decision.kind, 'refuse-here');
+        if (decision.kind === 'refuse-here') t.is(decision.code, code);
+      }
+    }
+  });
+
+  test(`security 25: "${check}" is told before everything that comes after it`, (t) => {
+    const alone = decideAuthorize({ ...GOOD, ...request }, { ...ON_CLIENT, ...facts });
+    t.is(alone.kind, 'refuse-here');
+    for (const later of BREAKS.slice(index + 1)) {
+      const both = { ...GOOD, ...later.request, ...request };
+      const decision = decideAuthorize(both, { ...ON_CLIENT, ...later.facts, ...facts });
+      t.is(
+        decision.kind === 'refuse-here' && decision.description,
+        alone.kind === 'refuse-here' && alone.description,
+        later.check,
+      );
+    }
+  });
+}
+
+test('RFC 6749 §4.1.2.1: an absent client_id is told apart from an unknown one', (t) => {
+  const decision = decideAuthorize({ ...GOOD, clientId: undefined }, { ...ANONYMOUS, client: null });
+  t.like(decision, { kind: 'refuse-here', code: 'invalid_request', description: 'Send client_id.' });
+});
+
+test('security 15: on a client domain only the client of that very host passes, and never a code is decided there', (t) => {
+  for (const hostClient of [B, null]) t.is(decideAuthorize(GOOD, { ...ON_CLIENT, hostClient }).kind, 'refuse-here');
+  for (const isSignedIn of [false, true]) {
+    for (const isSilent of [false, true]) {
+      t.is(decideAuthorize({ ...GOOD, isSilent }, { ...ON_CLIENT, isSignedIn }).kind, 'next-hop');
+    }
+  }
+});
+
+test('security 22: a redirect URI that is absent, or of another client, is refused', (t) => {
+  for (const redirectUri of [undefined, '', B.redirectUris[0], LANDING.toUpperCase(), 'https://a.test/']) {
+    t.like(decideAuthorize({ ...GOOD, redirectUri }, ON_AUTH), { kind: 'refuse-here', code: 'redirect_uri_mismatch' });
+  }
+});
+
+test('security 207: a missing response_type counts as code, every other value than code is refused', (t) => {
+  t.is(decideAuthorize({ ...GOOD, responseType: undefined }, ON_AUTH).kind, 'issue');
+  for (const responseType of ['Code', 'code token', 'id_token', 'none']) {
+    t.is(decideAuthorize({ ...GOOD, responseType }, ON_AUTH).kind, 'refuse-here');
+  }
+});
+
+test('contract §3.1: a signed-in reader on the auth domain is issued a code, an anonymous one signs in', (t) => {
+  t.is(decideAuthorize(GOOD, ON_AUTH).kind, 'issue');
+  t.is(decideAuthorize(GOOD, ANONYMOUS).kind, 'sign-in');
+});
+
+test('contract §3.3: a silent request never shows the sign-in page', (t) => {
+  const silent = { ...GOOD, isSilent: true };
+  t.is(decideAuthorize(silent, ON_AUTH).kind, 'issue');
+  t.deepEqual<unknown, unknown>(decideAuthorize(silent, ANONYMOUS), {
+    kind: 'back-anonymous',
+    callback: 'https://a.test/story?x=1&logged_in=false#y',
+  });
+});
+
+test('security 19: a silent request whose callback was answered already goes back as it is, on either host, signed in or not', (t) => {
+  for (const value of ['false', 'true', '']) {
+    const callbackUri = `https://a.test/?logged_in=${value}`;
+    for (const facts of [ON_CLIENT, ON_AUTH, ANONYMOUS]) {
+      t.deepEqual<unknown, unknown>(decideAuthorize({ ...GOOD, callbackUri, isSilent: true }, facts), {
+        kind: 'back-anonymous',
+        callback: callbackUri,
+      });
+    }
+    t.is(decideAuthorize({ ...GOOD, callbackUri }, ON_CLIENT).kind, 'next-hop', 'one that is not silent goes on');
+  }
+});
+
+test('contract §3.1: what a code is issued for is exactly what was asked and proven', (t) => {
+  const request = {
+    ...GOOD,
+    callbackUri: 'https://A.test:443/ü',
+    state: 's'.repeat(2048),
+    flow: FLOW,
+    isRestart: true,
+  };
+  const decision = decideAuthorize(request, ON_AUTH);
+  t.deepEqual(decision.kind === 'issue' ? decision.draft : null, {
+    client: A,
+    redirectUri: LANDING as RedirectUri,
+    callbackUri: 'https://a.test/%C3%BC' as never,
+    state: 's'.repeat(2048),
+    flowHash: Buffer.from(FLOW, 'base64url'),
+    isRestart: true,
+    isSilent: false,
+  });
+});
+
+test('contract §3.1: without a callback the reader goes to the front page of the client', (t) => {
+  const decision = decideAuthorize({ ...GOOD, callbackUri: undefined }, ON_AUTH);
+  t.is(decision.kind === 'issue' ? decision.draft.callbackUri : null, 'https://a.test/' as never);
+});
+
+test('security 1: a flow that is no hash of a flow cookie binds the code to no browser at all', (t) => {
+  for (const flow of ['', 'x', FLOW.slice(1), `${FLOW}A`, `${FLOW.slice(1)}.`, '='.repeat(43)]) {
+    const decision = decideAuthorize({ ...GOOD, flow }, ON_AUTH);
+    t.is(decision.kind === 'issue' ? decision.draft.flowHash : undefined, null, flow);
+  }
+});

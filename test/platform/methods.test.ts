@@ -1,0 +1,118 @@
+import test from 'ava';
+import { listRoutes } from '../../server/app.ts';
+import type { Route } from '../../server/http/route.ts';
+import { send } from '../support/browser.ts';
+import { API, exchange, headOf, postJson, statusesIn, UNLIMITED_YAML } from '../support/raw.ts';
+import { HOSTS, originOf, PASSWORD, startTestServer } from '../support/server.ts';
+
+const server = await startTestServer({ yaml: UNLIMITED_YAML });
+test.after.always(() => server.close());
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
+const PATHS = Map.groupBy(listRoutes(server.services), (route) => route.path);
+
+/** What a caller gets who sends neither credential, body nor parameters, by route name. */
+const BARE: Record<string, number> = {
+  'bridgekeeper.me': 401,
+  'bridgekeeper.delete_me': 401,
+  'bridgekeeper.login': 415,
+  'bridgekeeper.signup': 415,
+  'bridgekeeper.profile': 415,
+  'bridgekeeper.logout': 204,
+  'bridgekeeper.confirm_logout': 415,
+  'bridgekeeper.validate': 401,
+  'bridgekeeper.validate_by_post': 401,
+  'bridgekeeper.sessions': 401,
+  'bridgekeeper.end_session': 401,
+  'bridgekeeper.end_other_sessions': 401,
+  'bridgekeeper.events': 401,
+  'bridgekeeper.authorize': 400,
+  'bridgekeeper.auto_sso': 400,
+  'bridgekeeper.token': 400,
+  'bridgekeeper.script': 200,
+  'login.home': 200,
+  'login.show_sign_in': 200,
+  'login.sign_in': 415,
+  'login.show_sign_up': 200,
+  'login.sign_up': 415,
+  'login.ask_sign_out': 303,
+  'login.sign_out': 415,
+  'login.show_signed_out': 200,
+};
+
+function allowedOf(served: readonly Route[]): string[] {
+  return served
+    .flatMap(({ method, effect }) => (method === 'GET' && effect === 'reads' ? ['GET', 'HEAD'] : [method]))
+    .sort();
+}
+
+for (const [role, host] of [
+  ['auth', HOSTS.auth],
+  ['client', HOSTS.news],
+] as const) {
+  test(`security 186: on the ${role} domain every route answers its documented status, and any other method 405 with Allow`, async (t) => {
+    for (const [path, routes] of PATHS) {
+      const served = routes.filter(({ on }) => on === 'any' || on === role);
+      const allowed = allowedOf(served);
+      for (const method of METHODS) {
+        const answer = await send(
+          server.port,
+          `http://${host}${path.replace(':id', '0190b6b2-0000-7000-8000-000000000000')}`,
+          { method },
+        );
+        const route = served.find((one) => one.method === (method === 'HEAD' ? 'GET' : method));
+        const what = `${method} ${path} on ${role}: ${answer.status}`;
+        if (served.length === 0) t.is(answer.status, 404, what);
+        else if (route && allowed.includes(method)) t.is(answer.status, BARE[route.name] ?? 0, what);
+        else {
+          t.is(answer.status, 405, what);
+          t.deepEqual(answer.headers.allow?.split(', ').sort(), allowed, what);
+        }
+        if (answer.status !== 200) t.is(answer.headers['cache-control'], 'no-store', what);
+      }
+    }
+  });
+}
+
+test('security 186: TRACE reflects nothing and CONNECT opens nothing', async (t) => {
+  const trace = await send(server.port, `${API}/users/me`, {
+    method: 'TRACE',
+    headers: { 'X-Reflected': 'echo-this' },
+  });
+  t.is(trace.status, 405);
+  t.false(JSON.stringify(trace).includes('echo-this'));
+  t.false(
+    / 2\d\d /.test(await exchange(server.port, `CONNECT ${HOSTS.news}:443 HTTP/1.1\r\nHost: ${HOSTS.news}\r\n\r\n`)),
+  );
+  t.deepEqual(statusesIn(await exchange(server.port, `${headOf('OPTIONS', '*')}\r\n`)), [400]);
+  t.deepEqual(
+    statusesIn(await exchange(server.port, `${headOf('GET', `http://${HOSTS.news}/api/auth/v1/users/me`)}\r\n`)),
+    [400],
+  );
+});
+
+test('security 186: X-HTTP-Method-Override and its relatives are ignored', async (t) => {
+  const account = await server.makeAccount();
+  const browser = server.browser();
+  await browser.post(`${API}/login`, { email: account.email, password: PASSWORD });
+  for (const name of ['X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', '_method']) {
+    const headers = { [name]: 'DELETE' };
+    t.is((await browser.fetch(`${API}/users/me`, { method: 'POST', headers })).status, 405);
+    t.is((await browser.fetch(`${API}/users/me?_method=DELETE`, { headers })).status, 200);
+    t.is(
+      (await browser.post(`${API}/users/profile`, { 'first-name': name, _method: 'DELETE' }, { headers })).status,
+      200,
+    );
+  }
+  t.is((await browser.me(originOf('news'))).status, 200);
+  t.is(
+    (
+      await postJson(
+        server.port,
+        `${API}/login`,
+        { email: 'nobody@example.com', password: 'x' },
+        { headers: { 'X-HTTP-Method-Override': 'GET' } },
+      )
+    ).status,
+    401,
+  );
+});

@@ -1,0 +1,47 @@
+// The server as a process of its own: `node server/main.ts` with exactly the given environment.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+const MAIN = join(import.meta.dirname, '../../server/main.ts');
+export const PROCESS_SECRET = 'k7Jq2-Zp9xW4vR8tY1mN6bC3sD5fG0hL';
+
+export type ServerProcess = {
+  child: ChildProcess;
+  /** Everything on standard output and standard error so far. */
+  output(): string;
+  /** Resolves once it serves; rejects when it ends before. */
+  listening: Promise<{ port: number; opsPort: number | null }>;
+  ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+};
+
+/** Starts the server; PORT is a free one unless given. */
+export function spawnServer(env: Record<string, string>): ServerProcess {
+  const child = spawn(process.execPath, [MAIN], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      PORT: '0',
+      CAUSEWAY_SECRET: PROCESS_SECRET,
+      CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK: '1',
+      ...env,
+    },
+  });
+  let text = '';
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal })),
+  );
+  const listening = new Promise<{ port: number; opsPort: number | null }>((resolve, reject) => {
+    const take = (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+      const line = text.split('\n').find((one) => one.includes('"msg":"listening"') && one.endsWith('}'));
+      if (line) resolve(JSON.parse(line) as { port: number; opsPort: number | null });
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    child.stdout?.on('error', () => undefined);
+    void ended.then(() => reject(new Error(`ended before it served: ${text}`)));
+  });
+  listening.catch(() => undefined);
+  return { child, output: () => text, listening, ended };
+}
