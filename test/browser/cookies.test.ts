@@ -1,6 +1,6 @@
 import test from 'ava';
-import { launchChromium, launchProfile, newReader, record } from '../support/chromium.ts';
-import { API, fillIn, isShown, signInFrom, startStack, whoIs } from './stack.ts';
+import { isWholeBrowser, launchChromium, launchProfile, newReader, record } from '../support/chromium.ts';
+import { API, fillIn, isShown, signInFrom, startStack, visit, whoIs } from './stack.ts';
 
 const stack = await startStack();
 const chromium = await launchChromium({ args: ['--test-third-party-cookie-phaseout'] });
@@ -16,7 +16,7 @@ test.serial('reliability R-92: the journey needs no third-party cookie, in a bro
   const tab = await reader.newPage();
   await signInFrom(tab, article, account);
   const second = await reader.newPage();
-  await second.goto(report);
+  await visit(second, report);
   await isShown(second, 'signed-in');
   await second.click('[data-sign-out]');
   await isShown(tab, 'anonymous');
@@ -26,6 +26,7 @@ test.serial('reliability R-92: the journey needs no third-party cookie, in a bro
 test.serial(
   'reliability R-93: a browser that refuses all cookies is told so after a sign-in, without a loop',
   async (t) => {
+    if (!(await isWholeBrowser(t))) return;
     const account = await stack.makeAccount();
     const reader = await launchProfile(t, {
       preferences: { profile: { default_content_setting_values: { cookies: REFUSED } } },
@@ -46,6 +47,7 @@ test.serial(
 test.serial(
   'reliability R-93: cookies refused on the site alone: one restart, then the page that says so, without a loop',
   async (t) => {
+    if (!(await isWholeBrowser(t))) return;
     const account = await stack.makeAccount();
     const exceptions = { cookies: { [`${news},*`]: { setting: REFUSED } } };
     const reader = await launchProfile(t, { preferences: { profile: { content_settings: { exceptions } } } });
@@ -63,6 +65,7 @@ test.serial(
 );
 
 test.serial('reliability R-93: automatic sign-in with cookies refused leaves the page as it is', async (t) => {
+  if (!(await isWholeBrowser(t))) return;
   const exceptions = { cookies: { [`${news},*`]: { setting: REFUSED } } };
   const reader = await launchProfile(t, { preferences: { profile: { content_settings: { exceptions } } } });
   await reader.addInitScript(`Object.defineProperty(navigator, 'webdriver', { get: () => false })`);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Page } from 'playwright-core';
 import { launchChromium, newReader, record } from '../support/chromium.ts';
-import { API, fillIn, isAsked, isShown, signInFrom, startStack, turnsAnonymous, whoIs } from './stack.ts';
+import { API, fillIn, isAsked, isShown, signInFrom, startStack, turnsAnonymous, visit, whoIs } from './stack.ts';
 
 const stack = await startStack();
 const chromium = await launchChromium();
@@ -137,7 +137,7 @@ test.serial(
     const account = await stack.makeAccount();
     const reader = await newReader(t, chromium, { isPerson: true });
     const tab = await reader.newPage();
-    await tab.goto(`${sports}/`);
+    await visit(tab, `${sports}/`);
     await isAsked(tab);
     await signInFrom(tab, `${sports}/`, account);
     const { urls } = record(reader);
@@ -156,7 +156,7 @@ test.serial(
     await framing.close();
 
     const second = await reader.newPage();
-    await second.goto(`${article}?from=mail`);
+    await visit(second, `${article}?from=mail`);
     await isShown(second, 'signed-in');
     t.is(second.url(), `${article}?from=mail`);
     t.is(asks(urls).length, 1);

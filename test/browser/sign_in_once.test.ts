@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Page } from 'playwright-core';
 import { launchChromium, newReader, record } from '../support/chromium.ts';
-import { API, isAsked, isShown, signInFrom, startStack, turnsAnonymous, whoIs } from './stack.ts';
+import { API, isAsked, isShown, signInFrom, startStack, turnsAnonymous, visit, whoIs } from './stack.ts';
 
 const stack = await startStack();
 const chromium = await launchChromium();
@@ -15,7 +15,7 @@ test.serial(
     const account = await stack.makeAccount('Ada Reader');
     const reader = await newReader(t, chromium, { isPerson: true });
     const tab = await reader.newPage();
-    await tab.goto(article);
+    await visit(tab, article);
     await isAsked(tab);
 
     const { urls } = record(reader);
@@ -26,7 +26,7 @@ test.serial(
 
     urls.length = 0;
     const second = await reader.newPage();
-    await second.goto(`${sports}/reports/derby-late-goal`);
+    await visit(second, `${sports}/reports/derby-late-goal`);
     await isShown(second, 'signed-in');
     t.is(second.url(), `${sports}/reports/derby-late-goal`);
     t.deepEqual(
@@ -38,16 +38,16 @@ test.serial(
     t.true(hops.length <= 8, hops.join('\n'));
 
     const third = await reader.newPage();
-    await third.goto(`${shop}/`);
+    await visit(third, `${shop}/`);
     await isShown(third, 'signed-in');
     await tab.evaluate('window.isSamePage = true');
     await third.click('[data-sign-out]');
     const started = performance.now();
-    await isShown(tab, 'anonymous');
+    await turnsAnonymous(tab);
     t.log(`open tab of another site anonymous after ${Math.round(performance.now() - started)} ms`);
     t.true(await tab.evaluate('window.isSamePage'), 'without a reload');
     t.is(await tab.locator('[data-members-text] p').count(), 0, 'the members’ text has left the document');
-    await isShown(second, 'anonymous');
+    await turnsAnonymous(second);
     for (const site of [news, sports, shop, auth]) t.is(await whoIs(stack, reader, site), null, site);
   },
 );
@@ -58,7 +58,7 @@ test.serial(
     const reader = await newReader(t, chromium, { isPerson: true });
     const { urls } = record(reader);
     const tab = await reader.newPage();
-    await tab.goto(`${article}?from=mail#members-title`);
+    await visit(tab, `${article}?from=mail#members-title`);
     await isAsked(tab);
     t.is(tab.url(), `${article}?from=mail#members-title`);
     t.is(asks(urls), 1);
@@ -83,7 +83,7 @@ test.serial('automatic sign-in does not bring back a reader who has just signed 
   const account = await stack.makeAccount();
   const reader = await newReader(t, chromium, { isPerson: true });
   const tab = await reader.newPage();
-  await tab.goto(article);
+  await visit(tab, article);
   await isAsked(tab);
   await signInFrom(tab, article, account);
   await tab.click('[data-sign-out]');

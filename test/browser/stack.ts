@@ -87,9 +87,16 @@ export async function fillIn(page: Page, account: { email: string }, password = 
   await page.click('button[type=submit]');
 }
 
+/** Opens a page that may leave by itself for its silent question before it has loaded. */
+export async function visit(page: Page, url: string) {
+  await page.goto(url, { waitUntil: 'commit' });
+}
+
 /** From a page of a site to its sign-in page and back, by the link in its header. */
 export async function signInFrom(page: Page, url: string, account: { email: string }) {
-  await page.goto(url);
+  await visit(page, url);
+  // A page that is about to leave by itself for its silent question must not be clicked on.
+  if (!(await page.evaluate('navigator.webdriver'))) await isAsked(page);
   await page.click('[data-sign-in]');
   await fillIn(page, account);
   await page.waitForURL(url);

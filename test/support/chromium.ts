@@ -58,6 +58,17 @@ export async function launchProfile(
   return context;
 }
 
+/**
+ * Whether the browser is a whole one. The package's build is a bare shell, which reads no preferences and never prerenders;
+ * a test that needs them says so in its log and passes.
+ */
+export async function isWholeBrowser(t: ExecutionContext): Promise<boolean> {
+  const isWhole = (await findChromium()).env === undefined;
+  if (!isWhole) t.log('not tried: the packaged Chromium cannot do this');
+  if (!isWhole) t.pass();
+  return isWhole;
+}
+
 /** The reader of one test: cookies and storage of his own, and the name of an ordinary browser. */
 export async function newReader(
   t: ExecutionContext,
