@@ -141,9 +141,12 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
       ctx.status = 403;
       return again({ form: 'form-renewed' });
     }
-    if (form.name.trim().length > LONGEST_NAME) {
+    const missing = (['name', 'email', 'password'] as const).filter((field) => form[field].trim() === '');
+    if (missing.length > 0 || form.name.trim().length > LONGEST_NAME) {
       ctx.status = 400;
-      return again({ name: 'too-long' });
+      return again(
+        missing.length > 0 ? Object.fromEntries(missing.map((field) => [field, 'missing'])) : { name: 'too-long' },
+      );
     }
     const attempt = await readAttempt(ctx, reader);
     const given = { email: form.email, password: form.password, username: null, name: form.name, mayBegin: true };

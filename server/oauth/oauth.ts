@@ -73,7 +73,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
     const codeHash = hashToken(redemption.code);
     return db.transaction(async (q) => {
       const consumed = await store.consumeCode(q, codeHash);
-      const code = consumed ?? (await store.findUsedCode(q, codeHash));
+      const code = consumed ?? (await store.findCode(q, codeHash));
       if (!code) return { kind: 'unknown' };
       const decision = decideRedeem({
         state: !consumed ? 'used' : code.isExpired ? 'expired' : 'fresh',
@@ -96,6 +96,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
           return { kind: 'restart', callback, isSilent: code.isSilent };
         case 'replayed':
           await record(q, 'code.replayed', code, redemption);
+          await store.lockCode(q, codeHash);
           if (code.domainSessionId) await sessions.removeDomain(q, code.domainSessionId);
           return { kind: 'refused' };
         case 'refuse':

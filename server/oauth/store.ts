@@ -1,7 +1,7 @@
 // Table authorization_codes.
 
 import { type Queryable, type Row, sqlState } from '../db/database.ts';
-import { writeStatement } from '../db/statement.ts';
+import { readStatement, writeStatement } from '../db/statement.ts';
 import {
   asDomainSessionId,
   type CallbackUri,
@@ -47,12 +47,8 @@ const CONSUME = writeStatement(
     where c.code_hash = locked.code_hash and c.consumed_at is null
    returning ${COLUMNS}`,
 );
-// Locked, because a replay ends the domain session that the code made, which writes to the code: taken the other way
-// round, two replays at once would wait for each other.
-const FIND_USED = writeStatement(
-  'oauth.find_code',
-  `select ${COLUMNS} from authorization_codes c where c.code_hash = $1 for no key update`,
-);
+const FIND = readStatement('oauth.find_code', `select ${COLUMNS} from authorization_codes c where c.code_hash = $1`);
+const LOCK = writeStatement('oauth.lock_code', 'select from authorization_codes where code_hash = $1 for no key update');
 const NOTE_SESSION = writeStatement(
   'oauth.note_session',
   'update authorization_codes set domain_session_id = $2 where code_hash = $1',
@@ -89,10 +85,17 @@ export async function consumeCode(q: Queryable, codeHash: TokenHash): Promise<St
   return row ? toCode(row) : null;
 }
 
-/** The code that was used up before, locked until the end of the transaction; null when it is unknown. */
-export async function findUsedCode(q: Queryable, codeHash: TokenHash): Promise<StoredCode | null> {
-  const [row] = await q.run(FIND_USED, [codeHash]);
+export async function findCode(q: Queryable, codeHash: TokenHash): Promise<StoredCode | null> {
+  const [row] = await q.run(FIND, [codeHash]);
   return row ? toCode(row) : null;
+}
+
+/**
+ * Locks a code until the end of the transaction, before the domain session that it made is ended: that writes to the code,
+ * and taken the other way round two replays at once would wait for each other.
+ */
+export async function lockCode(q: Queryable, codeHash: TokenHash): Promise<void> {
+  await q.run(LOCK, [codeHash]);
 }
 
 /** Notes which domain session a code has made, so that a replay can be answered. */

@@ -1,7 +1,18 @@
 import test from 'ava';
-import type { Page } from 'playwright-core';
+import type { Frame, Page } from 'playwright-core';
 import { launchChromium, newReader, record } from '../support/chromium.ts';
-import { API, fillIn, isAsked, isShown, signInFrom, startStack, turnsAnonymous, visit, whoIs } from './stack.ts';
+import {
+  API,
+  comesTrue,
+  fillIn,
+  isAsked,
+  isShown,
+  signInFrom,
+  startStack,
+  turnsAnonymous,
+  visit,
+  whoIs,
+} from './stack.ts';
 
 const stack = await startStack();
 const chromium = await launchChromium();
@@ -12,7 +23,7 @@ const { auth, news, sports, article } = stack;
 /** Keeps what onChange says, names only, for the test to read. */
 const LISTEN = 'window.told = []; causeway.onChange((user) => told.push(user && user.name)); undefined';
 const told = (tab: Page) => tab.evaluate('told') as Promise<(string | null)[]>;
-const hasHeard = (tab: Page, name: string | null) => tab.waitForFunction(`told.at(-1) === ${JSON.stringify(name)}`);
+const hasHeard = (tab: Page, name: string | null) => comesTrue(tab, `told.at(-1) === ${JSON.stringify(name)}`);
 
 test.serial(
   'sdk: me() gives the reader or null, and onChange tells every tab of the sign-in and the sign-out, once each',
@@ -55,7 +66,8 @@ test.serial(
       tabs.push(tab);
     }
     const streams = () => urls.filter((url) => url === `${news}${API}/events`).length;
-    await first.waitForFunction(
+    await comesTrue(
+      first,
       `navigator.locks.query().then(({ held, pending }) => held.length === 1 && pending.length === 2)`,
     );
     t.is(streams(), 1);
@@ -149,9 +161,9 @@ test.serial(
       route.fulfill({ contentType: 'text/html', body: '<iframe src="/framed"></iframe>' }),
     );
     await framing.goto(`${news}/frame`);
-    const frame = framing.frames()[1];
-    await frame?.waitForFunction('window.causeway');
-    t.is(await frame?.evaluate('new Promise((resolve) => causeway.onChange(resolve))'), null);
+    const frame = framing.frames()[1] as Frame;
+    await comesTrue(frame, 'window.causeway');
+    t.is(await frame.evaluate('new Promise((resolve) => causeway.onChange(resolve))'), null);
     t.deepEqual(asks(urls), []);
     await framing.close();
 

@@ -3,7 +3,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Frame, Page } from 'playwright-core';
 import { startDemoSites } from '../../demo/sites.ts';
 import { send } from '../support/browser.ts';
 import { until } from '../support/chromium.ts';
@@ -122,11 +122,17 @@ export async function turnsAnonymous(page: Page) {
   await page.locator('[data-account-state="anonymous"]').waitFor({ timeout: 5_000 });
 }
 
+/** Waits for an expression in a page. (Playwright's own way evaluates in the page, which these pages' policy forbids.) */
+export async function comesTrue(page: Page | Frame, expression: string) {
+  await until(
+    expression,
+    () => page.evaluate(`Promise.resolve(${expression}).then(Boolean)`).catch(() => false) as Promise<boolean>,
+  );
+}
+
 /** Waits until the silent question of a page has been answered. */
 export async function isAsked(page: Page) {
-  await page.waitForFunction(
-    `sessionStorage.getItem('causeway.tab:answered') && !location.search.includes('logged_in')`,
-  );
+  await comesTrue(page, `sessionStorage.getItem('causeway.tab:answered') && !location.search.includes('logged_in')`);
 }
 
 /** From now on: waits until the server has answered a request of a route with that status. */

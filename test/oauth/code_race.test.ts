@@ -6,8 +6,10 @@ import { HOSTS, startTestServer } from '../support/server.ts';
 import { beginSession, countRows } from '../support/signed_in.ts';
 import { issueDirectly, landingWith, liveSession, setsSession } from './flow.ts';
 
-const first = await startTestServer();
-const second = await startTestServer({ database: first.database });
+// Enough connections that no request waits for one for long: this is about the race, not about overload.
+const env = { CAUSEWAY_DATABASE_CONNECTIONS: '25' };
+const first = await startTestServer({ env });
+const second = await startTestServer({ env, database: first.database });
 test.after.always(async () => {
   await second.close();
   await first.close();
