@@ -48,7 +48,10 @@ const CONSUME = writeStatement(
    returning ${COLUMNS}`,
 );
 const FIND = readStatement('oauth.find_code', `select ${COLUMNS} from authorization_codes c where c.code_hash = $1`);
-const LOCK = writeStatement('oauth.lock_code', 'select from authorization_codes where code_hash = $1 for no key update');
+const LOCK = writeStatement(
+  'oauth.lock_code',
+  'select from authorization_codes where code_hash = $1 for no key update',
+);
 const NOTE_SESSION = writeStatement(
   'oauth.note_session',
   'update authorization_codes set domain_session_id = $2 where code_hash = $1',

@@ -1,12 +1,12 @@
 // Many redemptions of one code at the same instant, over two nodes.
 
 import test from 'ava';
-import { send } from '../support/browser.ts';
+import { type Answer, send } from '../support/browser.ts';
 import { HOSTS, startTestServer } from '../support/server.ts';
 import { beginSession, countRows } from '../support/signed_in.ts';
 import { issueDirectly, landingWith, liveSession, setsSession } from './flow.ts';
 
-// Enough connections that no request waits for one for long: this is about the race, not about overload.
+// Enough connections that few requests wait for one: this is about the race, not about overload.
 const env = { CAUSEWAY_DATABASE_CONNECTIONS: '25' };
 const first = await startTestServer({ env });
 const second = await startTestServer({ env, database: first.database });
@@ -16,6 +16,19 @@ test.after.always(async () => {
 });
 const ROUNDS = 50;
 const AT_ONCE = 100;
+/**
+ * Answers that are none of these. On a starved machine a request may be turned away (503) because no connection came free
+ * in time: it never touched the code. That is told by the log; a lock, a deadlock or anything else stays a failure.
+ */
+function failuresOf(answers: readonly Answer[], good: readonly number[]): string[] {
+  const bad = answers.filter(({ status }) => !good.includes(status));
+  const reasons = [...first.lines, ...second.lines].filter(
+    (line) => line.includes('"err"') && !line.includes('KnexTimeoutError'),
+  );
+  const others = bad.filter(({ status }) => status !== 503).map(({ status }) => String(status));
+  return [...others, ...reasons];
+}
+
 const portOf = (index: number) => (index % 2 === 0 ? first.port : second.port);
 
 test.serial(
@@ -31,10 +44,7 @@ test.serial(
         Array.from({ length: AT_ONCE }, (_, index) => send(portOf(index), landingWith(code), ask)),
       );
       t.is(answers.filter(setsSession).length, 1, `round ${round}`);
-      t.deepEqual(
-        answers.filter(({ status }) => status !== 303).map(({ status }) => status),
-        [],
-      );
+      t.deepEqual(failuresOf(answers, [303]), []);
       t.is(await countRows(first, 'domain_sessions', { session_id: session.id, host: HOSTS.news }), round);
     }
   },
@@ -59,10 +69,7 @@ test.serial(
         answers.some((answer, index) => setsSession(answer) && !isOwner(index)),
         `round ${round}`,
       );
-      t.deepEqual(
-        answers.filter(({ status }) => status >= 500).map(({ status }) => status),
-        [],
-      );
+      t.deepEqual(failuresOf(answers, [303, 400]), []);
       t.is(await countRows(first, 'domain_sessions', { session_id: session.id, host: HOSTS.news }), 0);
     }
   },
