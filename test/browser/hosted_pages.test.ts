@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import test from 'ava';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { launchChromium, newReader, record } from '../support/chromium.ts';
 import { foreignTo, HOSTED_PAGES, HOSTED_PAGES_SETTINGS, ofPolicy } from './hosted_pages.ts';
@@ -10,7 +10,7 @@ const chromium = await launchChromium();
 test.after.always(() => chromium.close());
 test.after.always(() => stack.close());
 
-const AXE = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+const AXE = axe.source;
 const SCHEMES = ['light', 'dark'] as const;
 type Violation = { id: string; impact: string; nodes: { html: string; failureSummary: string }[] };
 

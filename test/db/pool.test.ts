@@ -86,7 +86,7 @@ test.serial(
       browser.me(originOf('news')),
       postJson(server.port, `${API}/login`, { email: account.email, password: PASSWORD }),
       send(server.port, `http://${HOSTS.auth}/login`, {
-        headers: { Accept: 'text/html', Cookie: 'qt-auth=' + 'x'.repeat(43) + '; __Host-qt-auth=' + 'x'.repeat(43) },
+        headers: { Accept: 'text/html', Cookie: `qt-auth=${'x'.repeat(43)}; __Host-qt-auth=${'x'.repeat(43)}` },
       }),
     ]);
     for (const answer of answers) {
