@@ -1,12 +1,11 @@
 // `npm start` without DATABASE_URL: the embedded PostgreSQL, the demo realm with one reader, three publisher sites, and a
 // word on where to click. Its data survives a restart. Demo values exist only here.
 
-import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyRealmFile } from '../server/commands/apply.ts';
 import type { Config } from '../server/config.ts';
-import { openEmbedded } from '../server/db/embedded.ts';
+import { embeddedSecret, openEmbedded } from '../server/db/embedded.ts';
 import { createLog } from '../server/lib/log.ts';
 import type { Services } from '../server/services.ts';
 import { startServer } from '../server/start.ts';
@@ -31,7 +30,7 @@ export async function startDemo(options: { config: Config; closers: (() => Promi
   const embedded = await openEmbedded({ folder: config.dataFolder, mayAdopt: true });
   options.closers.push(embedded.stop);
   const secrets =
-    config.secrets.length > 0 ? config.secrets.map((secret) => secret.reveal()) : [ownSecret(embedded.folder)];
+    config.secrets.length > 0 ? config.secrets.map((secret) => secret.reveal()) : [embeddedSecret(embedded.folder)];
   const prepare = (services: Services) => prepareRealm(services, ports);
   const server = await startServer({ config, databaseUrl: embedded.url, secrets, log, prepare });
   options.closers.push(server.close);
@@ -58,13 +57,6 @@ export async function startDemo(options: { config: Config; closers: (() => Promi
   say('');
   say('Sign in on the first site, then open the second: you are signed in. Sign out on the third: all are signed out.');
   say('http is allowed on loopback names because this is a trial without DATABASE_URL. Stop with Ctrl-C.');
-}
-
-/** The secret of this trial, made at its first start and kept beside its data. */
-function ownSecret(folder: string): string {
-  const file = join(folder, 'secret');
-  if (!existsSync(file)) writeFileSync(file, randomBytes(48).toString('base64'), { mode: 0o600 });
-  return readFileSync(file, 'utf8').trim();
 }
 
 async function prepareRealm(

@@ -7,7 +7,7 @@ import { SETTINGS } from '../server/config.ts';
 import { ERRORS } from '../server/http/errors.ts';
 import type { Route } from '../server/http/route.ts';
 import { createMetrics } from '../server/lib/metrics.ts';
-import { AUTHORIZE_CHECKS } from '../server/oauth/oauth.ts';
+import { AUTHORIZE_CHECKS, PROVIDER_CHECKS } from '../server/oauth/oauth.ts';
 import { POLICIES } from '../server/ratelimit/ratelimit.ts';
 import type { Services } from '../server/services.ts';
 
@@ -135,12 +135,25 @@ export async function metricsPage(): Promise<string> {
 
 export function authorizationChecksPage(): string {
   return [
+    '## The session-sharing flow',
+    '',
     'An authorization request of the session-sharing flow is checked in this order; the first check that fails answers. Until',
     'the client and its redirect URI are proven, no answer leaves the host that was asked.',
     '',
     table(
       ['', 'Check', 'Reference'],
       AUTHORIZE_CHECKS.map(({ name, spec }, index) => [String(index + 1), name, spec]),
+    ),
+    '',
+    '## The standard provider',
+    '',
+    'A request of a product at `/oauth/authorize` is checked in this order. What fails before its redirect URI is proven is',
+    'answered on a page here; what fails after goes back to the client with `error`, `state` and `iss`. Then comes the reader:',
+    'sign-in when it is needed, consent when it is missing, and the code.',
+    '',
+    table(
+      ['', 'Check', 'Reference'],
+      PROVIDER_CHECKS.map(({ name, spec }, index) => [String(index + 1), name, spec]),
     ),
   ].join('\n');
 }

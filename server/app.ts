@@ -18,6 +18,13 @@ import { standardHeaders } from './http/headers.ts';
 import type { Context, Middleware, Route } from './http/route.ts';
 import { loginRoutes } from './login/routes.ts';
 import { signOutRoutes } from './login/sign_out_routes.ts';
+import { consentRoutes } from './oauth/consent_routes.ts';
+import { presentOAuthError } from './oauth/oauth.ts';
+import { providerRoutes } from './oauth/provider_routes.ts';
+import { registrationRoutes } from './oauth/registration_routes.ts';
+import { tokenRoutes } from './oauth/token_routes.ts';
+import { oidcRoutes } from './oidc/routes.ts';
+import { productRoutes } from './products/routes.ts';
 import { siteOf } from './realms/middleware.ts';
 import type { Services } from './services.ts';
 
@@ -30,6 +37,12 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperScriptRoutes(),
     ...loginRoutes(services),
     ...signOutRoutes(services),
+    ...providerRoutes(services),
+    ...tokenRoutes(services),
+    ...registrationRoutes(services),
+    ...consentRoutes(services),
+    ...oidcRoutes(services),
+    ...productRoutes(services),
   ];
 }
 
@@ -72,6 +85,10 @@ type Presented = Parameters<Parameters<typeof catchErrors>[0]['present']>[1];
 
 /** A refusal as a page for a browser that opened one, else as JSON. */
 function presentRefusal(services: Services, ctx: Context, refusal: Presented): void {
+  if (ctx.state['answers'] === 'oauth') {
+    ctx.body = presentOAuthError(refusal);
+    return;
+  }
   const isJson = ['json', 'script'].includes(ctx.state['answers']) || !acceptsHtml(ctx);
   if (isJson) {
     ctx.body = presentFailure(refusal);

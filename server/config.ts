@@ -102,7 +102,7 @@ export const SETTINGS = {
     parse: whole(2, 200),
     fallback: () => 10,
     shown: '10',
-    says: 'Most connections to PostgreSQL that one node opens, one more for notifications not counted.',
+    says: 'Most connections to PostgreSQL that one node opens; one for notifications and three for the outbox come on top.',
   }),
   namedStatements: set<boolean>({
     variable: 'CAUSEWAY_NAMED_STATEMENTS',
@@ -117,6 +117,20 @@ export const SETTINGS = {
     fallback: () => Math.max(1, availableParallelism() - 1),
     shown: 'cores − 1, at least 1',
     says: 'Passwords hashed at the same time. More than cores − 1 slows every other request during a sign-in storm.',
+  }),
+  keyRotationSeconds: set<number>({
+    variable: 'CAUSEWAY_KEY_ROTATION',
+    parse: seconds,
+    fallback: () => 90 * 86_400,
+    shown: '90d',
+    says: 'Age at which a signing key is replaced by a new one; the old one stays published until nothing signed with it is valid.',
+  }),
+  keyPublishSeconds: set<number>({
+    variable: 'CAUSEWAY_JWKS_MAX_AGE',
+    parse: seconds,
+    fallback: () => 300,
+    shown: '5m',
+    says: 'How long clients may keep the published keys. A new key is published for twice as long before it signs.',
   }),
   logLevel: set<'debug' | 'info' | 'warn' | 'error' | 'silent'>({
     variable: 'CAUSEWAY_LOG_LEVEL',

@@ -8,11 +8,23 @@ import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { startJobs } from './db/jobs.ts';
 import { openNotifications } from './db/notify.ts';
+import { createOutbox } from './db/outbox.ts';
+import { createGuardedFetch } from './http/outgoing.ts';
 import { createPages } from './http/page.ts';
+import { createKeys } from './keys/keys.ts';
 import type { Log } from './lib/log.ts';
 import { createMetrics } from './lib/metrics.ts';
 import { createLogin } from './login/login.ts';
-import { createOAuth } from './oauth/oauth.ts';
+import {
+  createClientAuthentication,
+  createGrants,
+  createOAuth,
+  createProvider,
+  createRegistration,
+  createTokens,
+} from './oauth/oauth.ts';
+import { createBackChannelLogout, recordEnd } from './oidc/oidc.ts';
+import { createProducts } from './products/products.ts';
 import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
 import { createRealms } from './realms/realms.ts';
@@ -40,21 +52,62 @@ export async function createServices(options: {
   });
   const notifications = openNotifications({ url: databaseUrl, log });
 
+  const outgoing = createGuardedFetch({ allowLoopback: config.allowLoopback });
+
   const audit = createAudit();
   const rateLimits = createRateLimits({ db });
+  const keys = createKeys({
+    db,
+    notifications,
+    secrets,
+    policy: { rotateSeconds: config.keyRotationSeconds, publishSeconds: config.keyPublishSeconds, tokenSeconds: 3600 },
+  });
   const realms = createRealms({ db, notifications });
   const pages = createSitePages({ pages: createPages({ viewsFolder: new URL('../views', import.meta.url).pathname }) });
   const clients = createClients({ db, notifications });
-  const sessions = createSessions({ db, audit });
+  const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   const streams = createStreams({ sessions, notifications, log });
   const passwords = createPasswords({ concurrency: config.hashingConcurrency });
   const accounts = createAccounts({ db, audit, sessions, passwords });
   const reader = createReader({ accounts, sessions });
-  const login = createLogin({ db, audit, rateLimits, sessions, accounts, passwords, secrets });
+  const login = createLogin({ db, audit, rateLimits, sessions, accounts, passwords, secrets, fetch: outgoing });
   const oauth = createOAuth({ db, audit, sessions });
+  const provider = createProvider({ db, audit, accounts });
+  const registration = createRegistration({ db, audit, clients, allowLoopback: config.allowLoopback });
+  const clientAuthentication = createClientAuthentication({ clients, takeOnce: provider.takeOnce, fetch: outgoing });
+  const backChannelLogout = createBackChannelLogout({ db, audit, clients, keys, notifications, log, fetch: outgoing });
+  const grants = createGrants({
+    db,
+    audit,
+    accounts,
+    tokens: createTokens({ keys }),
+    noteClient: backChannelLogout.noteClient,
+  });
+  const outbox = createOutbox({
+    url: databaseUrl,
+    log,
+    isPrepared: config.namedStatements,
+    tasks: backChannelLogout.tasks,
+  });
+  const products = createProducts({ db, audit, accounts, provider, login });
 
   await notifications.start();
-  const jobs = startJobs({ db, log, jobs: [...rateLimits.jobs, ...sessions.jobs, ...oauth.jobs] });
+  await outbox.start();
+  const jobs = startJobs({
+    db,
+    log,
+    jobs: [
+      ...rateLimits.jobs,
+      ...sessions.jobs,
+      ...oauth.jobs,
+      ...provider.jobs,
+      ...registration.jobs,
+      ...products.jobs,
+      ...keys.jobs(() => realms.listIds()),
+      ...backChannelLogout.jobs,
+      ...outbox.jobs,
+    ],
+  });
   metrics.observeDatabase(() => db.pool());
   metrics.observeHashing(() => passwords.load());
   metrics.observeStreams(() => streams.count());
@@ -62,6 +115,7 @@ export async function createServices(options: {
   /** Lets go of everything, last made first. */
   async function close() {
     await jobs.close();
+    await outbox.close();
     streams.close();
     await notifications.close();
     await db.close();
@@ -86,6 +140,14 @@ export async function createServices(options: {
     reader,
     login,
     oauth,
+    keys,
+    provider,
+    registration,
+    clientAuthentication,
+    grants,
+    backChannelLogout,
+    outbox,
+    products,
     close,
   };
 }

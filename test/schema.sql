@@ -7,6 +7,19 @@ CREATE OR REPLACE FUNCTION public.causeway_now()
  STABLE
 AS $function$ select now() $function$;
 
+create table access_tokens (
+  token_hash bytea not null,
+  family_id uuid not null,
+  scopes text[] not null,
+  dpop_jkt text,
+  issued_at timestamp with time zone not null default causeway_now(),
+  expires_at timestamp with time zone not null,
+  constraint access_tokens_pkey PRIMARY KEY (token_hash),
+  constraint access_tokens_family_id_fkey FOREIGN KEY (family_id) REFERENCES token_families(id) ON DELETE CASCADE
+);
+CREATE INDEX access_tokens_expires ON public.access_tokens USING btree (expires_at);
+CREATE INDEX access_tokens_family ON public.access_tokens USING btree (family_id);
+
 create table accounts (
   id bigint not null generated always as identity,
   realm_id bigint not null,
@@ -59,7 +72,7 @@ create table authorization_codes (
   session_id uuid not null,
   client_row_id bigint not null,
   redirect_uri text not null,
-  callback_uri text not null,
+  callback_uri text,
   flow_hash bytea,
   is_restart boolean not null,
   is_silent boolean not null,
@@ -67,15 +80,19 @@ create table authorization_codes (
   expires_at timestamp with time zone not null,
   consumed_at timestamp with time zone,
   domain_session_id uuid,
+  detail jsonb,
+  family_id uuid,
   constraint authorization_codes_pkey PRIMARY KEY (code_hash),
   constraint authorization_codes_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE,
   constraint authorization_codes_domain_session_id_fkey FOREIGN KEY (domain_session_id) REFERENCES domain_sessions(id) ON DELETE SET NULL,
+  constraint authorization_codes_family_id_fkey FOREIGN KEY (family_id) REFERENCES token_families(id) ON DELETE SET NULL,
   constraint authorization_codes_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'oidc'::text]))),
   constraint authorization_codes_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
 );
 CREATE INDEX authorization_codes_client ON public.authorization_codes USING btree (client_row_id);
 CREATE INDEX authorization_codes_domain_session ON public.authorization_codes USING btree (domain_session_id);
 CREATE INDEX authorization_codes_expires ON public.authorization_codes USING btree (expires_at);
+CREATE INDEX authorization_codes_family ON public.authorization_codes USING btree (family_id);
 CREATE INDEX authorization_codes_session ON public.authorization_codes USING btree (session_id);
 
 create table clients (
@@ -101,6 +118,19 @@ create table clients (
   constraint clients_realm_id_client_id_key UNIQUE (realm_id, client_id),
   constraint clients_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
 );
+CREATE INDEX clients_dynamic ON public.clients USING btree (realm_id) WHERE ((protocol -> 'is_dynamic'::text) = 'true'::jsonb);
+
+create table consents (
+  account_id bigint not null,
+  client_row_id bigint not null,
+  scopes text[] not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  updated_at timestamp with time zone not null default causeway_now(),
+  constraint consents_pkey PRIMARY KEY (account_id, client_row_id),
+  constraint consents_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint consents_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE
+);
+CREATE INDEX consents_client ON public.consents USING btree (client_row_id);
 
 create table domain_sessions (
   id uuid not null,
@@ -130,6 +160,65 @@ create table domains (
 CREATE UNIQUE INDEX domains_one_auth_domain ON public.domains USING btree (realm_id) WHERE (role = 'auth'::text);
 CREATE INDEX domains_realm ON public.domains USING btree (realm_id);
 
+create table initial_access_tokens (
+  token_hash bytea not null,
+  realm_id bigint not null,
+  uses_left integer not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  expires_at timestamp with time zone not null,
+  constraint initial_access_tokens_pkey PRIMARY KEY (token_hash),
+  constraint initial_access_tokens_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE,
+  constraint initial_access_tokens_uses_left_check CHECK ((uses_left >= 0))
+);
+CREATE INDEX initial_access_tokens_expires ON public.initial_access_tokens USING btree (expires_at);
+CREATE INDEX initial_access_tokens_realm ON public.initial_access_tokens USING btree (realm_id);
+
+create table logout_receipts (
+  id uuid not null,
+  realm_id bigint not null,
+  session_id uuid not null,
+  account_id bigint not null,
+  account_sub text not null,
+  client_row_id bigint not null,
+  state text not null,
+  attempts integer not null default 0,
+  last_status integer,
+  last_error text,
+  created_at timestamp with time zone not null default causeway_now(),
+  tried_at timestamp with time zone,
+  constraint logout_receipts_pkey PRIMARY KEY (id),
+  constraint logout_receipts_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint logout_receipts_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE,
+  constraint logout_receipts_session_id_client_row_id_key UNIQUE (session_id, client_row_id),
+  constraint logout_receipts_state_check CHECK ((state = ANY (ARRAY['ended'::text, 'untold'::text, 'pending'::text, 'acknowledged'::text, 'retrying'::text, 'refused'::text, 'gave-up'::text])))
+);
+CREATE INDEX logout_receipts_account ON public.logout_receipts USING btree (account_id);
+CREATE INDEX logout_receipts_client ON public.logout_receipts USING btree (client_row_id);
+CREATE INDEX logout_receipts_created ON public.logout_receipts USING btree (created_at);
+CREATE INDEX logout_receipts_open ON public.logout_receipts USING btree (created_at) WHERE (state = ANY (ARRAY['pending'::text, 'retrying'::text]));
+CREATE INDEX logout_receipts_realm ON public.logout_receipts USING btree (realm_id, created_at);
+
+create table product_events (
+  client_row_id bigint not null,
+  event_hash bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint product_events_pkey PRIMARY KEY (client_row_id, event_hash),
+  constraint product_events_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE
+);
+CREATE INDEX product_events_expires ON public.product_events USING btree (expires_at);
+
+create table pushed_requests (
+  handle_hash bytea not null,
+  client_row_id bigint not null,
+  parameters jsonb not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint pushed_requests_pkey PRIMARY KEY (handle_hash),
+  constraint pushed_requests_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE
+);
+CREATE INDEX pushed_requests_client ON public.pushed_requests USING btree (client_row_id);
+CREATE INDEX pushed_requests_expires ON public.pushed_requests USING btree (expires_at);
+
 create unlogged table rate_limits (
   key character varying(255) not null,
   points integer not null default 0,
@@ -149,6 +238,33 @@ create table realms (
   constraint realms_pkey PRIMARY KEY (id),
   constraint realms_slug_key UNIQUE (slug)
 );
+
+create table refresh_tokens (
+  token_hash bytea not null,
+  family_id uuid not null,
+  dpop_jkt text,
+  issued_at timestamp with time zone not null default causeway_now(),
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  successor_hash bytea,
+  successor_jwe text,
+  constraint refresh_tokens_pkey PRIMARY KEY (token_hash),
+  constraint refresh_tokens_family_id_fkey FOREIGN KEY (family_id) REFERENCES token_families(id) ON DELETE CASCADE
+);
+CREATE INDEX refresh_tokens_family ON public.refresh_tokens USING btree (family_id);
+
+create table session_clients (
+  session_id uuid not null,
+  client_row_id bigint not null,
+  realm_id bigint not null,
+  account_sub text not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  constraint session_clients_pkey PRIMARY KEY (session_id, client_row_id),
+  constraint session_clients_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint session_clients_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
+CREATE INDEX session_clients_client ON public.session_clients USING btree (client_row_id);
+CREATE INDEX session_clients_realm ON public.session_clients USING btree (realm_id);
 
 create table sessions (
   id uuid not null,
@@ -171,3 +287,47 @@ create table sessions (
 CREATE INDEX sessions_account ON public.sessions USING btree (account_id);
 CREATE INDEX sessions_expires ON public.sessions USING btree (expires_at);
 CREATE INDEX sessions_realm ON public.sessions USING btree (realm_id);
+
+create table signing_keys (
+  kid text not null,
+  realm_id bigint not null,
+  alg text not null,
+  public_jwk jsonb not null,
+  private_jwe text not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  activates_at timestamp with time zone not null,
+  superseded_at timestamp with time zone,
+  constraint signing_keys_pkey PRIMARY KEY (kid),
+  constraint signing_keys_alg_check CHECK ((alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text]))),
+  constraint signing_keys_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
+CREATE INDEX signing_keys_realm ON public.signing_keys USING btree (realm_id, alg);
+
+create table token_families (
+  id uuid not null,
+  realm_id bigint not null,
+  client_row_id bigint not null,
+  account_id bigint,
+  session_id uuid,
+  sid uuid,
+  scopes text[] not null,
+  detail jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default causeway_now(),
+  expires_at timestamp with time zone not null,
+  constraint token_families_pkey PRIMARY KEY (id),
+  constraint token_families_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint token_families_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint token_families_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE,
+  constraint token_families_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+CREATE INDEX token_families_account ON public.token_families USING btree (account_id, client_row_id);
+CREATE INDEX token_families_client ON public.token_families USING btree (client_row_id);
+CREATE INDEX token_families_expires ON public.token_families USING btree (expires_at);
+CREATE INDEX token_families_session ON public.token_families USING btree (session_id);
+
+create table used_identifiers (
+  id_hash bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint used_identifiers_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX used_identifiers_expires ON public.used_identifiers USING btree (expires_at);

@@ -2,7 +2,7 @@
 
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
-import type { AccountId, Host, RealmId } from '../lib/ids.ts';
+import type { AccountId, CanonicalEmail, Host, RealmId } from '../lib/ids.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { LiveSession, Presented, Sessions } from '../sessions/sessions.ts';
@@ -13,6 +13,7 @@ import { parseUsername } from './username.ts';
 
 export { parseEmail } from './email.ts';
 export { createPasswords, LONGEST_PASSWORD, type Passwords } from './password.ts';
+export { parseUsername } from './username.ts';
 
 export type Account = {
   id: AccountId;
@@ -45,6 +46,19 @@ export type RegisterFault = {
   fault: 'missing' | 'invalid' | 'taken' | PasswordFault;
 };
 export type Registered = { ok: true; account: Account } | { ok: false; faults: RegisterFault[] };
+/** Somebody who comes from an older user base; at least one of e-mail address and user name is there. */
+export type AdoptedPerson = {
+  email: { address: string; canonical: CanonicalEmail } | null;
+  isEmailVerified: boolean;
+  username: { username: string; canonical: string } | null;
+  name: string | null;
+  firstName: string | null;
+  lastName: string | null;
+  phoneNumber: string | null;
+  password: string;
+  /** Its identifier there. */
+  uid: string;
+};
 export type ProfileChange = Partial<
   Pick<Account, 'name' | 'firstName' | 'lastName' | 'avatarUrl' | 'phoneNumber' | 'metadata'>
 > & { email?: string };
@@ -133,6 +147,79 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
     }
   }
 
+  /**
+   * Makes an account of somebody whom another user base vouches for, with the password that was typed.
+   * Null when an identifier belongs to somebody already: that account is never touched.
+   */
+  async function adopt(
+    realm: Realm,
+    person: AdoptedPerson,
+    from: { address: string | null; signal?: AbortSignal },
+  ): Promise<Account | null> {
+    const { email, username, name, password, ...rest } = person;
+    const passwordHash = await passwords.hash(password, from.signal);
+    const profile = {
+      firstName: rest.firstName,
+      lastName: rest.lastName,
+      phoneNumber: rest.phoneNumber,
+      verificationStatus: rest.isEmailVerified && email ? ('email' as const) : null,
+    };
+    try {
+      return await db.transaction(async (q) => {
+        const account = await store.insertAccount(q, {
+          realmId: realm.id,
+          sub: createToken(),
+          email,
+          username,
+          name,
+          passwordHash,
+          profile,
+        });
+        await audit.record(q, {
+          type: 'account.adopted',
+          realmId: realm.id,
+          accountId: account.id,
+          address: from.address,
+          detail: { uid: rest.uid },
+        });
+        return account;
+      });
+    } catch (error) {
+      if (store.takenField(error) === null) throw error;
+      return null;
+    }
+  }
+
+  /** The enabled account that a product means: by sub, or by an e-mail address that was verified. */
+  async function findByReference(
+    q: Queryable,
+    realmId: RealmId,
+    by: { sub: string } | { verifiedEmail: string },
+  ): Promise<Account | null> {
+    if ('sub' in by) return store.findByReference(q, realmId, by);
+    const email = parseEmail(by.verifiedEmail);
+    return email && store.findByReference(q, realmId, { verifiedEmail: email.canonical });
+  }
+
+  /** Writes what a product knows better, in the caller's transaction. Never an identifier or a password. */
+  async function pushProfile(
+    q: Queryable,
+    account: Account,
+    change: { fields: Omit<ProfileChange, 'email' | 'metadata'>; metadata: Record<string, unknown> },
+    from: { clientId: string; address: string | null },
+  ): Promise<void> {
+    await store.mergeProfile(q, account.id, change.fields, change.metadata);
+    const names = [...Object.keys(change.fields), ...Object.keys(change.metadata)];
+    await audit.record(q, {
+      type: 'account.updated',
+      realmId: account.realmId,
+      accountId: account.id,
+      clientId: from.clientId,
+      address: from.address,
+      detail: { fields: names },
+    });
+  }
+
   /** Replaces a hash that was made with weaker parameters, unless the password changed meanwhile. */
   async function rehash(account: store.SignInRecord, password: string, signal?: AbortSignal): Promise<void> {
     const passwordHash = await passwords.hash(password, signal);
@@ -185,7 +272,22 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
     return parsed ? store.findByEmail(q, realmId, parsed.canonical) : Promise.resolve(null);
   };
 
-  return { findSignedIn, findForSignIn, register, rehash, updateProfile, erase, findByEmail };
+  /** An enabled account by its id; null when it is gone or disabled. */
+  const findById = (q: Queryable, id: AccountId): Promise<Account | null> => store.findById(q, id);
+
+  return {
+    findById,
+    findSignedIn,
+    findForSignIn,
+    register,
+    rehash,
+    updateProfile,
+    erase,
+    findByEmail,
+    adopt,
+    findByReference,
+    pushProfile,
+  };
 }
 
 /** The form under which an identifier is looked up and its tries are counted; null when it can be nobody's. */

@@ -72,10 +72,12 @@ export async function insertAccount(
   draft: {
     realmId: RealmId;
     sub: string;
-    email: { address: string; canonical: CanonicalEmail };
+    email: { address: string; canonical: CanonicalEmail } | null;
     username: { username: string; canonical: string } | null;
     name: string | null;
     passwordHash: string;
+    /** What else is known of somebody who comes from elsewhere. */
+    profile?: Partial<Pick<Account, 'firstName' | 'lastName' | 'phoneNumber' | 'verificationStatus'>>;
   },
 ): Promise<Account> {
   const [row] = await q
@@ -83,12 +85,16 @@ export async function insertAccount(
     .insert({
       realm_id: draft.realmId,
       sub: draft.sub,
-      email: draft.email.address,
-      email_canonical: draft.email.canonical,
+      email: draft.email?.address ?? null,
+      email_canonical: draft.email?.canonical ?? null,
       username: draft.username?.username ?? null,
       username_canonical: draft.username?.canonical ?? null,
       name: draft.name,
       password_hash: draft.passwordHash,
+      first_name: draft.profile?.firstName ?? null,
+      last_name: draft.profile?.lastName ?? null,
+      phone_number: draft.profile?.phoneNumber ?? null,
+      verification_status: draft.profile?.verificationStatus ?? null,
     })
     .returning(COLUMN_NAMES);
   return toAccount(row);
@@ -134,9 +140,49 @@ export async function deleteAccount(q: Queryable, id: AccountId): Promise<void> 
   await q.builder('accounts').where({ id }).delete();
 }
 
+const FIND_BY_ID = readStatement(
+  'accounts.find_by_id',
+  `select ${COLUMN_NAMES.join(', ')} from accounts where id = $1 and disabled_at is null`,
+);
+
+export async function findById(q: Queryable, id: AccountId): Promise<Account | null> {
+  const [row] = await q.run(FIND_BY_ID, [id]);
+  return row ? toAccount(row) : null;
+}
+
 export async function findByEmail(q: Queryable, realmId: RealmId, canonical: CanonicalEmail): Promise<Account | null> {
   const row = await q.builder('accounts').first(COLUMN_NAMES).where({ realm_id: realmId, email_canonical: canonical });
   return row ? toAccount(row) : null;
+}
+
+/** An enabled account by what a product knows of it; an e-mail address counts only when it was verified. */
+export async function findByReference(
+  q: Queryable,
+  realmId: RealmId,
+  by: { sub: string } | { verifiedEmail: CanonicalEmail },
+): Promise<Account | null> {
+  const where = 'sub' in by ? { sub: by.sub } : { email_canonical: by.verifiedEmail, verification_status: 'email' };
+  const row = await q
+    .builder('accounts')
+    .first(COLUMN_NAMES)
+    .where({ realm_id: realmId, ...where })
+    .whereNull('disabled_at');
+  return row ? toAccount(row) : null;
+}
+
+/** Writes profile fields, and keys of the metadata beside those that are there. */
+export async function mergeProfile(
+  q: Queryable,
+  id: AccountId,
+  fields: Omit<ProfileChange, 'email' | 'metadata'>,
+  metadata: Record<string, unknown>,
+): Promise<void> {
+  await updateProfile(q, id, fields, undefined);
+  if (Object.keys(metadata).length === 0) return;
+  await q
+    .builder('accounts')
+    .where({ id })
+    .update({ metadata: q.builder.raw("coalesce(metadata, '{}'::jsonb) || ?::jsonb", [JSON.stringify(metadata)]) });
 }
 
 /** Which identifier an insert or update failed on because somebody of the realm has it; null for any other error. */

@@ -8,15 +8,31 @@ import { insertEvent, listEventsOf } from './store.ts';
 /** Every kind of event, and what its detail holds. */
 export const EVENTS = {
   'account.created': 'An account was made by sign-up or by an operator.',
-  'account.updated': 'An account changed its own profile; detail: the names of the fields.',
+  'account.updated':
+    'An account changed its own profile, or a product did whose pushback is allowed to; detail: the names of the fields.',
+  'account.adopted':
+    'Somebody whom the credential check of the realm vouched for became an account; detail: the identifier there.',
   'account.deleted': 'A person erased the own account.',
   'sign-in.succeeded': 'A password was right and a session began or was renewed.',
   'sign-in.failed': 'A password was wrong or nobody has that identifier; detail: reason, never the identifier.',
+  'credential-check.failed': 'The credential check of the realm gave no usable answer; detail: reason.',
+  'credential.verified': 'A product had a credential verified and was told who it is.',
   'sign-in.throttled': 'A sign-in was refused because of too many tries; detail: which limit.',
   'session.revoked': 'A session ended before its time; detail: reason.',
   'domain-session.created': 'A code became the session of a domain; detail: host.',
   'code.replayed': 'A used authorization code came back from elsewhere; what it had made was revoked.',
   'code.restarted': 'A code arrived in a browser that had not started the flow and was burnt; detail: host.',
+  'refresh.reused': 'A refresh token came back after its successor was used; its whole family ended.',
+  'consent.given': 'An account allowed a client scopes; detail: scopes.',
+  'consent.withdrawn': 'An account withdrew what it had allowed a client; its tokens ended.',
+  'logout.undelivered':
+    'A client could not be told that a session ended; detail: state (refused or gave-up) and the last HTTP status, 0 for none.',
+  'keys.rotated': 'New signing keys were published.',
+  'keys.revoked': 'A signing key was withdrawn at once; detail: kid.',
+  'client.secret-rotated': 'An operator gave a client a new secret, or ended the old one; detail: what.',
+  'client.registered': 'A client registered itself with an initial access token; detail: its redirect URIs.',
+  'registration-token.made': 'An operator made an initial access token; detail: uses, ttl in seconds.',
+  'client.switched': 'An operator switched a client off or on; detail: to what.',
   'configuration.applied': 'An operator applied a configuration file; detail: what changed.',
 } as const;
 

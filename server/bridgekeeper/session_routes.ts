@@ -14,6 +14,7 @@ import { type Context, routes } from '../http/route.ts';
 import { createSealer } from '../lib/seal.ts';
 import { checkCallback } from '../lib/url.ts';
 import { type Login, logoutGate } from '../login/login.ts';
+import { noteSignedOut } from '../login/middleware.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { clearCredential } from '../sessions/middleware.ts';
@@ -89,7 +90,11 @@ export function bridgekeeperSessionRoutes(options: {
 
   async function endSession(ctx: Context, signedIn: SignedIn | null) {
     const { realm, domain } = siteOf(ctx);
-    if (signedIn) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+    if (signedIn) {
+      await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+      // Only the auth domain has the page that tells which sites were reached.
+      if (domain.role === 'auth') noteSignedOut(ctx, signedIn.session.id);
+    }
     clearCredential(ctx, domain.host);
     // Who has just left is not signed in again by itself.
     if (domain.role === 'client') keepQuiet(ctx, settingSeconds(realm.settings.auto_sso_quiet));

@@ -7,7 +7,25 @@ import type { Notifications } from '../db/notify.ts';
 import type { ClientId, ClientRowId, Host, RealmId, RedirectUri } from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
 import { CONFIGURATION_CHANNEL } from '../realms/realms.ts';
+import type { Protocol } from './protocol.ts';
 import * as store from './store.ts';
+
+export {
+  AUTHENTICATION_METHODS,
+  type AuthenticationMethod,
+  DEFAULT_VERIFICATION_RESPONSE,
+  GRANT_TYPES,
+  type GrantType,
+  type Protocol,
+  PUSHBACK_FIELDS,
+  type Pushback,
+  type PushbackField,
+  protocolSchema,
+  SIGNING_ALGS,
+  STANDARD_SCOPES,
+  type Verification,
+} from './protocol.ts';
+export { findEndpointFault, findRedirectUriFault, findUrlFault, LOOPBACK_REFUSED } from './registered_url.ts';
 
 export type Client = {
   id: ClientRowId;
@@ -18,6 +36,9 @@ export type Client = {
   /** Host and origin of the client domain; null for a third-party client. */
   domain: { host: Host; origin: string } | null;
   redirectUris: readonly string[];
+  /** SHA-256 of the secrets that are valid now: one, or two while one replaces the other. */
+  secretHashes: readonly Buffer[];
+  protocol: Protocol;
   isDisabled: boolean;
 };
 
@@ -55,11 +76,9 @@ export function createClients(options: { db: Database; notifications: Notificati
     ignoreFetchAbort: true,
     fetchMethod: async (key) => {
       const [kind, realmId, value = ''] = key.split('\n');
-      const client =
-        kind === 'host'
-          ? await store.findByHost(options.db, value as Host)
-          : await store.findByClientId(options.db, realmId as RealmId, value);
-      return { client };
+      if (kind === 'host') return { client: await store.findByHost(options.db, value as Host) };
+      if (kind === 'row') return { client: await store.findByRowId(options.db, value as ClientRowId) };
+      return { client: await store.findByClientId(options.db, realmId as RealmId, value) };
     },
   });
   options.notifications?.listen(CONFIGURATION_CHANNEL, {
@@ -71,6 +90,11 @@ export function createClients(options: { db: Database; notifications: Notificati
   async function find(realmId: RealmId, clientId: string): Promise<Client | null> {
     if (clientId.length > 255 || clientId.includes('\n')) return null;
     return enabled((await memory.fetch(`id\n${realmId}\n${clientId}`))?.client);
+  }
+
+  /** The enabled client of that row; null when it is gone. */
+  async function findByRowId(id: ClientRowId): Promise<Client | null> {
+    return enabled((await memory.fetch(`row\n\n${id}`))?.client);
   }
 
   /** The enabled first-party client of a client domain; null when it has none. */
@@ -92,11 +116,40 @@ export function createClients(options: { db: Database; notifications: Notificati
   /** Inserts or updates a client as a file describes it. */
   const put = (q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> => store.putClient(q, realmId, draft);
 
+  /**
+   * Adds a secret beside the one that is valid, or (`finish`) leaves only the newest valid.
+   * @returns false when there is no such client, or it has two secrets already (or, to finish, only one)
+   */
+  const changeSecrets = (
+    q: Queryable,
+    realmId: RealmId,
+    clientId: string,
+    change: { add: string } | { finish: true },
+  ): Promise<boolean> =>
+    'add' in change
+      ? store.addSecret(q, realmId, clientId, hashToken(change.add))
+      : store.keepNewestSecret(q, realmId, clientId);
+
+  /** Switches a client off or on. False when there is none, or it is so already. */
+  const setDisabled = (q: Queryable, realmId: RealmId, clientId: string, isDisabled: boolean): Promise<boolean> =>
+    store.setDisabled(q, realmId, clientId, isDisabled);
+
   /** Removes a client; its codes go with it. */
   const remove = (q: Queryable, realmId: RealmId, clientId: string): Promise<void> =>
     store.deleteClient(q, realmId, clientId);
 
-  return { find, findForHost, listSites, findHostOfProxySecret, listStored, put, remove };
+  return {
+    find,
+    findByRowId,
+    findForHost,
+    listSites,
+    findHostOfProxySecret,
+    listStored,
+    put,
+    changeSecrets,
+    setDisabled,
+    remove,
+  };
 }
 
 /**
@@ -114,4 +167,15 @@ export function callbackOrigins(client: Client): readonly string[] {
 
 function enabled(client: Client | null | undefined): Client | null {
   return client && !client.isDisabled ? client : null;
+}
+
+/** Host that a client's readers know it by: where its first redirect URI leads; null when it has none. */
+export function redirectHost(client: Client): string | null {
+  const [uri] = client.redirectUris;
+  return uri === undefined ? null : new URL(uri).host;
+}
+
+/** Web origins that the redirects after a form may reach; other schemes are not for a content security policy. */
+export function redirectOrigins(client: Client): string[] {
+  return [...new Set(client.redirectUris.map((uri) => new URL(uri).origin).filter((origin) => origin !== 'null'))];
 }

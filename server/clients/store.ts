@@ -2,16 +2,27 @@
 
 import type { Queryable, Row } from '../db/database.ts';
 import { readStatement } from '../db/statement.ts';
-import { asClientId, asClientRowId, asHost, asRealmId, type Host, type RealmId, type TokenHash } from '../lib/ids.ts';
+import {
+  asClientId,
+  asClientRowId,
+  asHost,
+  asRealmId,
+  type ClientRowId,
+  type Host,
+  type RealmId,
+  type TokenHash,
+} from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
 import type { Client, ClientDraft, StoredClient } from './clients.ts';
+import { protocolSchema } from './protocol.ts';
 
-const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.disabled_at is not null as is_disabled
+const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.secret_hashes, c.protocol, c.disabled_at is not null as is_disabled
      from clients c left join domains d on d.host = c.domain`;
 const FIND_BY_CLIENT_ID = readStatement(
   'clients.find_by_client_id',
   `select ${COLUMNS} where c.realm_id = $1 and c.client_id = $2`,
 );
+const FIND_BY_ROW_ID = readStatement('clients.find_by_row_id', `select ${COLUMNS} where c.id = $1`);
 const FIND_BY_HOST = readStatement('clients.find_by_host', `select ${COLUMNS} where c.domain = $1`);
 const FIND_BY_PROXY_SECRET = readStatement(
   'clients.find_by_proxy_secret',
@@ -20,6 +31,11 @@ const FIND_BY_PROXY_SECRET = readStatement(
 
 export async function findByClientId(q: Queryable, realmId: RealmId, clientId: string): Promise<Client | null> {
   const [row] = await q.run(FIND_BY_CLIENT_ID, [realmId, clientId]);
+  return row ? toClient(row) : null;
+}
+
+export async function findByRowId(q: Queryable, id: ClientRowId): Promise<Client | null> {
+  const [row] = await q.run(FIND_BY_ROW_ID, [id]);
   return row ? toClient(row) : null;
 }
 
@@ -84,12 +100,58 @@ export async function putClient(q: Queryable, realmId: RealmId, draft: ClientDra
     protocol: JSON.stringify(draft.protocol),
     disabled_at: draft.isDisabled ? now : null,
     updated_at: now,
-    ...(draft.secret !== null && { secret_hashes: [hashToken(draft.secret)] }),
+    ...(draft.secret !== null && { secret_hashes: newSecrets(q, hashToken(draft.secret)) }),
     ...(draft.proxySecret !== null && { proxy_secret_hash: hashToken(draft.proxySecret) }),
   };
   const changed = await q.builder('clients').where({ realm_id: realmId, client_id: draft.clientId }).update(values);
-  if (changed === 0) await q.builder('clients').insert({ ...values, realm_id: realmId, client_id: draft.clientId });
+  if (changed > 0) return;
+  const secrets = draft.secret === null ? [] : [hashToken(draft.secret)];
+  await q
+    .builder('clients')
+    .insert({ ...values, secret_hashes: secrets, realm_id: realmId, client_id: draft.clientId });
 }
+
+/** A secret that is valid already stays beside the other one of a rotation that goes on. */
+function newSecrets(q: Queryable, hash: TokenHash) {
+  return q.builder.raw('case when ?::bytea = any(secret_hashes) then secret_hashes else array[?::bytea] end', [
+    hash,
+    hash,
+  ]);
+}
+
+/** The newest secret stands first. */
+export async function addSecret(q: Queryable, realmId: RealmId, clientId: string, hash: TokenHash): Promise<boolean> {
+  const secrets = q.builder.raw('array_prepend(?::bytea, secret_hashes)', [hash]);
+  return (
+    (await oneClient(q, realmId, clientId)
+      .whereRaw('cardinality(secret_hashes) < 2')
+      .update({ secret_hashes: secrets, updated_at: q.builder.raw('causeway_now()') })) === 1
+  );
+}
+
+export async function keepNewestSecret(q: Queryable, realmId: RealmId, clientId: string): Promise<boolean> {
+  const newest = q.builder.raw('secret_hashes[1:1]');
+  return (
+    (await oneClient(q, realmId, clientId)
+      .whereRaw('cardinality(secret_hashes) > 1')
+      .update({ secret_hashes: newest, updated_at: q.builder.raw('causeway_now()') })) === 1
+  );
+}
+
+export async function setDisabled(
+  q: Queryable,
+  realmId: RealmId,
+  clientId: string,
+  isDisabled: boolean,
+): Promise<boolean> {
+  const now = q.builder.raw('causeway_now()');
+  const clients = oneClient(q, realmId, clientId);
+  const matching = isDisabled ? clients.whereNull('disabled_at') : clients.whereNotNull('disabled_at');
+  return (await matching.update({ disabled_at: isDisabled ? now : null, updated_at: now })) === 1;
+}
+
+const oneClient = (q: Queryable, realmId: RealmId, clientId: string) =>
+  q.builder('clients').where({ realm_id: realmId, client_id: clientId });
 
 export async function deleteClient(q: Queryable, realmId: RealmId, clientId: string): Promise<void> {
   await q.builder('clients').where({ realm_id: realmId, client_id: clientId }).delete();
@@ -105,6 +167,8 @@ function toClient(row: Row): Client {
     name: String(row['name']),
     domain: domain === null ? null : { host: asHost(domain), origin: String(row['origin']) },
     redirectUris: row['redirect_uris'] as string[],
+    secretHashes: row['secret_hashes'] as Buffer[],
+    protocol: protocolSchema.parse(row['protocol']),
     isDisabled: row['is_disabled'] as boolean,
   };
 }

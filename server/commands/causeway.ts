@@ -5,9 +5,11 @@
 import { Command, CommanderError, Option } from 'commander';
 import { processEnvironment } from '../config.ts';
 import { apply, readText } from './apply.ts';
+import { addClientCommands, addKeyCommands } from './client_options.ts';
 import { describeFailure, UsageFault, withContext } from './context.ts';
 import { exportRealms } from './export.ts';
 import { runMigrations } from './migrate.ts';
+import { showReceipts } from './receipts.ts';
 import { demandConfirmation, endSessions, type Which } from './sessions.ts';
 import { addUser, readPassword } from './users.ts';
 
@@ -22,6 +24,8 @@ function createProgram(): Command {
     .addHelpText('after', AFTER_HELP)
     .showHelpAfterError('(causeway --help lists the commands)');
   addRealmCommands(program);
+  addClientCommands(program);
+  addKeyCommands(program);
   addPeopleCommands(program);
   program
     .command('migrate')
@@ -70,7 +74,9 @@ function addPeopleCommands(program: Command): void {
         await withContext((context) => addUser(context, realm, { email, name, username, password }));
       },
     );
-  const sessions = program.command('sessions').description('Ends sessions.');
+  const sessions = program
+    .command('sessions')
+    .description('Ends sessions, and tells what became of telling the sites.');
   sessions
     .command('end')
     .description('Ends sessions on all domains at once and prints how many.')
@@ -84,6 +90,17 @@ function addPeopleCommands(program: Command): void {
       if ('all' in which && !options.yes) await demandConfirmation(options.realm);
       await withContext((context) => endSessions(context, options.realm, which));
     });
+  sessions
+    .command('receipts')
+    .description(
+      'Lists which sites were told that a session ended, and what they answered; the latest of the realm, or:',
+    )
+    .requiredOption('--realm <SLUG>', 'the realm of the sessions')
+    .addOption(new Option('--email <ADDRESS>', 'those of this account').conflicts('session'))
+    .option('--session <ID>', 'those of this session')
+    .action((options: { realm: string; email?: string; session?: string }) =>
+      withContext((context) => showReceipts(context, options)),
+    );
 }
 
 function chooseSessions({ email, id, all }: { email?: string; id?: string; all?: true }): Which {

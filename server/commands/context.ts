@@ -7,8 +7,10 @@ import { createAudit } from '../audit/audit.ts';
 import { createClients } from '../clients/clients.ts';
 import { type Config, ConfigError, processConfig } from '../config.ts';
 import { type Database, DatabaseUnavailable, isUnavailable, openDatabase, TIMEOUTS } from '../db/database.ts';
-import { openEmbedded } from '../db/embedded.ts';
+import { embeddedSecret, openEmbedded } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
+import { createKeys } from '../keys/keys.ts';
+import { recordEnd } from '../oidc/oidc.ts';
 import { createRealms } from '../realms/realms.ts';
 import { createSessions } from '../sessions/sessions.ts';
 
@@ -56,16 +58,16 @@ const CONNECTIONS = 3;
  * @throws CommandFailed when migrations are pending; an empty database is set up at once
  */
 export async function withContext(run: (context: CommandContext) => Promise<void>): Promise<void> {
-  await withDatabase(async ({ config, db, url }) => {
+  await withDatabase(async ({ config, db, url, secrets }) => {
     if (await db.builder.schema.hasTable('knex_migrations')) await refusePending(db);
     else await migrate(url);
-    await run(createContext({ config, db }));
+    await run(createContext({ config, db, secrets }));
   });
 }
 
 /** Opens the database as it is, without a look at its schema. */
 export async function withDatabase(
-  run: (opened: { config: Config; db: Database; url: string }) => Promise<void>,
+  run: (opened: { config: Config; db: Database; url: string; secrets: () => readonly string[] }) => Promise<void>,
 ): Promise<void> {
   const config = processConfig();
   const embedded = config.databaseUrl ? null : await openEmbedded({ folder: config.dataFolder, mayAdopt: false });
@@ -78,7 +80,11 @@ export async function withDatabase(
   });
   try {
     await probe(url);
-    await run({ config, db, url });
+    const secrets = () =>
+      config.secrets.length > 0 || !embedded
+        ? config.secrets.map((secret) => secret.reveal())
+        : [embeddedSecret(embedded.folder)];
+    await run({ config, db, url, secrets });
   } finally {
     await db.close();
     await embedded?.stop();
@@ -95,13 +101,28 @@ async function refusePending(db: Database): Promise<void> {
   throw new CommandFailed(`The database lacks ${what} of this version of Causeway. Run: npx causeway migrate`);
 }
 
-function createContext({ config, db }: { config: Config; db: Database }) {
+/** The features over an open database. @param options secrets: key material, asked for only by commands that need it */
+export function createContext({
+  config,
+  db,
+  secrets,
+}: {
+  config: Config;
+  db: Database;
+  secrets: () => readonly string[];
+}) {
   const audit = createAudit();
   const realms = createRealms({ db, notifications: null });
   const clients = createClients({ db, notifications: null });
-  const sessions = createSessions({ db, audit });
+  const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   // Made only by commands that need it: it begins with a password hash.
   const openAccounts = () => createAccounts({ db, audit, sessions, passwords: createPasswords({ concurrency: 1 }) });
+  const policy = {
+    rotateSeconds: config.keyRotationSeconds,
+    publishSeconds: config.keyPublishSeconds,
+    tokenSeconds: 3600,
+  };
+  const openKeys = () => createKeys({ db, notifications: null, secrets: secrets(), policy });
   const print = (line: string) => void process.stdout.write(`${line}\n`);
 
   /** The realm with that slug. @throws CommandFailed naming those that there are */
@@ -114,5 +135,5 @@ function createContext({ config, db }: { config: Config; db: Database }) {
     );
   }
 
-  return { config, db, audit, realms, clients, sessions, openAccounts, getRealm, print };
+  return { config, db, audit, realms, clients, sessions, openAccounts, openKeys, getRealm, print };
 }

@@ -36,7 +36,10 @@ export function compareRealm(
   const { isPrune } = options;
   const before = stored?.clients ?? [];
   const removeClients = isPrune
-    ? before.filter(({ clientId }) => !wanted.clients.some(({ draft }) => draft.clientId === clientId))
+    ? before.filter(
+        ({ clientId, protocol }) =>
+          protocol['is_dynamic'] !== true && !wanted.clients.some(({ draft }) => draft.clientId === clientId),
+      )
     : [];
   const pairs = wanted.clients.map(({ draft }) => ({
     draft,
@@ -100,7 +103,7 @@ function compareValues(
 
 function compareKeys(name: string, before: Record<string, unknown>, after: Record<string, unknown>): string[] {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  const changed = keys.filter((key) => before[key] !== after[key]);
+  const changed = keys.filter((key) => !isDeepStrictEqual(before[key], after[key]));
   return changed.map((key) => `~ ${name}.${key}: ${present(before[key])} → ${present(after[key])}`);
 }
 
@@ -179,7 +182,10 @@ function compareClient(was: StoredClient | null, draft: ClientDraft): string[] {
 
 /** A value on one line, shortened: a logo has thousands of characters. */
 function present(value: unknown): string {
-  if (value === undefined) return 'none';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  if (value == null) return 'none';
+  const text =
+    typeof value === 'string'
+      ? value
+      : JSON.stringify(value, (key, inside) => (key === 'secret_sha256' ? '[hash]' : inside));
   return text.length > 80 ? `${text.slice(0, 60)}… (${text.length} characters)` : text;
 }

@@ -60,7 +60,10 @@ function presentClient(client: StoredClient, { domains }: StoredState): Record<s
 }
 
 function sortClients({ clients }: StoredState): StoredClient[] {
-  return [...clients].sort((a, b) => a.kind.localeCompare(b.kind) || (a.clientId < b.clientId ? -1 : 1));
+  // Clients that registered themselves belong to no file; `apply --prune` leaves them alone too.
+  return clients
+    .filter(({ protocol }) => protocol['is_dynamic'] !== true)
+    .sort((a, b) => a.kind.localeCompare(b.kind) || (a.clientId < b.clientId ? -1 : 1));
 }
 
 /** The host alone where that means the same origin. */

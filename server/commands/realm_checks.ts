@@ -128,7 +128,7 @@ function checkSignInPage(
 
 function checkSecrets({ yaml }: RealmFile, outline: RealmOutline, state: StoredState | null): void {
   for (const client of outline.clients) {
-    if (client.kind !== 'third-party' || client.hasSecret || client.isPublic) continue;
+    if (client.kind !== 'third-party' || client.hasSecret || !client.needsSecret) continue;
     const has = state?.clients.find(({ clientId }) => clientId === client.id)?.secretHashes.length ?? 0;
     const path = [...client.path, 'secret'];
     if (has > 0) continue;

@@ -120,12 +120,34 @@ function checkThirdParty(yaml: YamlText, raw: Raw, path: Path): void {
       'key',
     );
   }
+  checkPushback(yaml, asRaw(raw['pushback']), [...path, 'pushback']);
+  // OpenID Connect Registration §2: jwks_uri and jwks MUST NOT be used together.
+  const keySets = ['jwks', 'jwks_uri'].filter((key) => raw[key] !== undefined);
+  const needsKeys = raw['token_endpoint_auth_method'] === 'private_key_jwt';
+  if (keySets.length > 1 || (needsKeys && keySets.length === 0)) {
+    const at = [...path, 'jwks_uri'];
+    yaml.fault(
+      at,
+      `${spell(at)}: ${keySets.length > 1 ? 'write jwks_uri or jwks, not both' : 'private_key_jwt needs the keys of the client: write jwks_uri or jwks'}`,
+    );
+  }
   const uris = asList(raw['redirect_uris']);
+  if (uris.length === 0 && Array.isArray(raw['redirect_uris']) && !asRaw(raw['verification']))
+    yaml.fault([...path, 'redirect_uris'], `${spell([...path, 'redirect_uris'])}: write at least one URL`);
   for (const [index, uri] of uris.entries()) {
     const at = [...path, 'redirect_uris', index];
     if (typeof uri === 'string' && uris.indexOf(uri) < index)
       yaml.fault(at, `${spell(at)}: stands in this list already; remove it`);
   }
+}
+
+function checkPushback(yaml: YamlText, raw: Raw | null, path: Path): void {
+  if (!raw || (raw['secret'] === undefined) !== (raw['secret_sha256'] === undefined)) return;
+  const problem =
+    raw['secret'] === undefined
+      ? ` is missing: write a secret, such as \${NAME} from the environment`
+      : ': write secret or secret_sha256, not both';
+  yaml.fault([...path, 'secret'], `${spell([...path, 'secret'])}${problem}`);
 }
 
 function checkColours(yaml: YamlText, value: unknown, path: Path): void {
@@ -171,7 +193,8 @@ function shapeAt(schema: z.ZodObject, path: Path): string[] {
   let inside: unknown = schema;
   for (const step of path) {
     inside = inside instanceof z.ZodObject ? inside.shape[String(step)] : undefined;
-    if (inside instanceof z.ZodOptional) inside = inside.unwrap();
+    while (inside instanceof z.ZodOptional || inside instanceof z.ZodNullable || inside instanceof z.ZodDefault)
+      inside = inside.unwrap();
   }
   return inside instanceof z.ZodObject ? Object.keys(inside.shape) : [];
 }

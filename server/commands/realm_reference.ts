@@ -41,6 +41,7 @@ function describeValue({ type, enum: choices, default: fallback, minimum, maximu
   if (choices) return choices.map((choice) => `\`${choice}\``).join(' or ');
   if (type === 'integer') return `whole number, ${minimum} to ${maximum}`;
   if (pattern?.startsWith('^#')) return 'colour `#rrggbb`';
+  if (fallback === null) return 'map';
   if (typeof fallback !== 'string') return 'text';
   if (parseLimit(fallback)) return 'limit';
   if (parseDuration(fallback)) return 'duration';

@@ -1,15 +1,25 @@
 // What may stand in a realm file (contract: what an operator types), key by key, as zod schemas whose messages say what to
 // write instead. What needs more than one key, or the database, is in realm_checks.ts.
 
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import {
+  findEndpointFault,
+  findRedirectUriFault,
+  findUrlFault,
+  GRANT_TYPES,
+  LOOPBACK_REFUSED,
+  PUSHBACK_FIELDS,
+  SIGNING_ALGS,
+} from '../clients/clients.ts';
+import { applyMapping, findMappingFault } from '../lib/mapping.ts';
 import { isLoopbackHost, parseOrigin } from '../lib/url.ts';
+import { SAMPLE_INPUT } from '../oidc/oidc.ts';
 import { brandSchema, settingsSchema } from '../realms/realms.ts';
 
 /** 32 characters: a secret that nobody guesses, as for CAUSEWAY_SECRET. */
 const SHORTEST_SECRET = 32;
-const LONGEST_URI = 2048;
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+const HASH_HINT = 'write the SHA-256 of the secret in 64 small hexadecimal digits, or secret: with the secret itself';
 const CLIENT_ID = /^[\x21-\x7e]{1,255}$/;
 
 export const TOKEN_ENDPOINT_AUTH_METHODS = [
@@ -46,21 +56,34 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
     name: text('write the name that readers see').optional(),
     disabled: z.boolean({ error: 'write true or false' }).optional(),
   };
+  const endpoint = (example: string) =>
+    checked(`write an https URL such as ${example}`, (written, allowLoopback) =>
+      findEndpointFault(written, allowLoopback, example),
+    );
+  const logout = {
+    backchannel_logout_uri: endpoint('https://product.example/logout').optional(),
+    backchannel_logout_session_required: z.boolean({ error: 'write true or false' }).optional(),
+  };
   const firstParty = z.strictObject({
     ...client,
+    ...logout,
     kind: z.literal('first-party'),
     domain: checked('write the host of the site, such as news.daily.example', findSiteFault),
     proxy_secret: newSecret.optional(),
   });
+  const mapping = checked('write a JMESPath expression in quotes', findUserMappingFault);
+  const bodyMapping = checked('write a JMESPath expression in quotes', findMappingFault);
+  const carrier = z
+    .string({ error: 'write the name of a header or parameter' })
+    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,99}$/, 'write letters, digits, _ and -, such as IdP_token');
   const thirdParty = z.strictObject({
     ...client,
+    ...logout,
     kind: z.literal('third-party'),
     secret: newSecret.optional(),
-    redirect_uris: z
-      .array(checked('write an absolute https URL', findRedirectUriFault), {
-        error: 'write a list of URLs: [https://…]',
-      })
-      .min(1, 'write at least one URL'),
+    redirect_uris: z.array(checked('write an absolute https URL', findRedirectUriFault), {
+      error: 'write a list of URLs: [https://…]',
+    }),
     token_endpoint_auth_method: z.enum(TOKEN_ENDPOINT_AUTH_METHODS).optional(),
     require_pkce: z.boolean({ error: 'write true or false' }).optional(),
     scopes: z
@@ -84,7 +107,69 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
         { error: unlessUnknownKeys('write { format: opaque } or { format: jwt, claims: [email] }') },
       )
       .optional(),
-    userinfo_mapping: text('write a JMESPath expression in quotes', 10_000).optional(),
+    grant_types: z
+      .array(z.enum(GRANT_TYPES), { error: 'write a list: [authorization_code, refresh_token]' })
+      .min(1, 'write at least one')
+      .optional(),
+    id_token_signed_response_alg: z.enum(SIGNING_ALGS).optional(),
+    post_logout_redirect_uris: z
+      .array(checked('write an absolute https URL', findRedirectUriFault), {
+        error: 'write a list of URLs: [https://…]',
+      })
+      .optional(),
+    jwks: z
+      .strictObject(
+        {
+          keys: z
+            .array(
+              z
+                .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) }, { error: 'write a public key as a JWK' })
+                .superRefine(refusePrivateKey),
+            )
+            .min(1, 'write at least one key'),
+        },
+        { error: unlessUnknownKeys('write a JWK set: { keys: [ … ] }') },
+      )
+      .optional(),
+    jwks_uri: endpoint('https://product.example/jwks').optional(),
+    dpop_bound_access_tokens: z.boolean({ error: 'write true or false' }).optional(),
+    require_pushed_authorization_requests: z.boolean({ error: 'write true or false' }).optional(),
+    userinfo_mapping: mapping.optional(),
+    consent: z.enum(['ask', 'implied']).optional(),
+    verification: z
+      .strictObject(
+        {
+          user: carrier.optional(),
+          credential: carrier.optional(),
+          accept: z
+            .array(z.enum(['access_token', 'password']), { error: 'write a list: [access_token, password]' })
+            .min(1, 'write access_token, password or both')
+            .optional(),
+          tokens_of: z.enum(['client', 'realm']).optional(),
+          response: mapping.optional(),
+        },
+        { error: unlessUnknownKeys('write { user: IdP_user_ID, credential: IdP_token }') },
+      )
+      .optional(),
+    pushback: z
+      .strictObject(
+        {
+          secret: newSecret.optional(),
+          secret_sha256: z
+            .string({ error: HASH_HINT })
+            .regex(/^[0-9a-f]{64}$/, HASH_HINT)
+            .optional(),
+          match_by: z.enum(['sub', 'verified_email']).optional(),
+          match: bodyMapping,
+          event_id: bodyMapping.optional(),
+          mapping: bodyMapping,
+          fields: z
+            .array(z.enum(PUSHBACK_FIELDS), { error: `write a list of ${PUSHBACK_FIELDS.join(', ')}` })
+            .min(1, 'write at least one field'),
+        },
+        { error: unlessUnknownKeys('write { secret, match, mapping, fields }') },
+      )
+      .optional(),
   });
   const realm = z.strictObject(
     {
@@ -98,7 +183,13 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
       )
         .nullable()
         .optional(),
-      settings: settingsSchema.optional(),
+      settings: settingsSchema
+        .superRefine(({ credential_check: check }, context) => {
+          const fault =
+            check && findEndpointFault(check.url, options.allowLoopback, 'https://old.daily.example/identity');
+          if (fault) context.addIssue({ code: 'custom', path: ['credential_check', 'url'], message: fault });
+        })
+        .optional(),
       brand: brandSchema.optional(),
       clients: z.array(z.unknown(), { error: 'write a list of clients' }).optional(),
     },
@@ -153,34 +244,26 @@ function findSiteFault(text: string, allowLoopback: boolean): string | null {
     : null;
 }
 
-const LOOPBACK_REFUSED =
-  'a loopback name needs CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK=1, which is for trying things on one machine;';
-// Signs that URL parsers strip, move or read in two ways.
-const UNSAFE_SIGNS = /[\u0000-\u0020\u007f-\uffff\\]/;
-
 function findPageFault(text: string, allowLoopback: boolean): string | null {
   const fault = findUrlFault(text, allowLoopback);
   return fault && `${fault}, such as https://www.daily.example/sign-in`;
 }
 
-/** Security 23; OpenID Connect Dynamic Client Registration §2: what may not be registered as a redirect URI. */
-function findRedirectUriFault(text: string, allowLoopback: boolean): string | null {
-  const fault = findUrlFault(text, allowLoopback);
-  if (fault) return `${fault}, such as https://product.example/oauth/callback`;
-  const name = new URL(text).hostname.replace(/^\[|\]$/g, '');
-  return isIP(name) ? 'an address cannot be registered: write a host name' : null;
+/** A faulty expression with its position; one that makes no object, or fails on an account with every field. */
+function findUserMappingFault(expression: string): string | null {
+  const fault = findMappingFault(expression);
+  if (fault) return fault;
+  const tried = applyMapping(expression, SAMPLE_INPUT);
+  if (!tried.ok) return `fails on a sample account: ${tried.fault}`;
+  return typeof tried.value === 'object' && tried.value !== null && !Array.isArray(tried.value)
+    ? null
+    : 'makes no object: write one such as {email: user.email}';
 }
 
-function findUrlFault(text: string, allowLoopback: boolean): string | null {
-  if (text.length > LONGEST_URI) return `too long: write a URL of ${LONGEST_URI} characters or fewer`;
-  if (text.includes('*')) return 'a wildcard cannot be registered: write one whole URL';
-  if (text.includes('#')) return 'write the URL without a fragment (#…)';
-  if (UNSAFE_SIGNS.test(text) || !/^https?:\/\/[^/]/.test(text) || !URL.canParse(text))
-    return 'write an absolute https URL';
-  const url = new URL(text);
-  if (url.username || url.password || /^https?:\/\/[^/?]*@/.test(text)) return 'write the URL without a user name (…@)';
-  if (isLoopbackHost(url.host)) return allowLoopback ? null : `${LOOPBACK_REFUSED} or write a public URL`;
-  return url.protocol === 'http:' ? 'write the URL with https' : null;
+/** A private key in a realm file is a leak; what is registered is public (RFC 7517 §4, RFC 7518 §6). */
+function refusePrivateKey(key: Record<string, unknown>, context: z.core.$RefinementCtx): void {
+  if ('d' in key)
+    context.addIssue({ code: 'custom', message: 'this is a private key: write its public part, without d' });
 }
 
 /** The known word that a mistyped one is nearest to; null when none is near. */

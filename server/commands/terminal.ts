@@ -19,6 +19,11 @@ export async function askSecret(question: string): Promise<string> {
   }
 }
 
+/** Asks for a line of text. @throws CommandFailed when the person gives up */
+export async function askText(question: string): Promise<string> {
+  return (await ask(question, process.stderr)).trim();
+}
+
 /** Asks a question that is answered by `yes`; anything else is no. */
 export async function confirm(question: string): Promise<boolean> {
   const answer = await ask(`${question} Type yes to go on: `, process.stderr);

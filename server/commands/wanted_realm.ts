@@ -2,6 +2,7 @@
 
 import { type ClientDraft, LANDING_PATH } from '../clients/clients.ts';
 import type { Host } from '../lib/ids.ts';
+import { hashToken } from '../lib/token.ts';
 import { parseOrigin } from '../lib/url.ts';
 import type { Path } from './yaml_text.ts';
 
@@ -32,7 +33,8 @@ export type RealmOutline = {
     place: Place | null;
     hasSecret: boolean;
     proxySecret: string | null;
-    isPublic: boolean;
+    /** Whether it authenticates with a secret. */
+    needsSecret: boolean;
   }[];
 };
 
@@ -55,7 +57,7 @@ export function toOutline({ raw, path }: { raw: Raw; path: Path }): RealmOutline
         place: kind === 'first-party' ? parseOrigin(asText(client['domain']) ?? '') : null,
         hasSecret: 'secret' in client,
         proxySecret: asText(client['proxy_secret']),
-        isPublic: client['token_endpoint_auth_method'] === 'none',
+        needsSecret: !['none', 'private_key_jwt'].includes(String(client['token_endpoint_auth_method'])),
       };
     }),
   };
@@ -73,7 +75,8 @@ export function toWanted(raw: Raw): WantedRealm {
   };
 }
 
-function toWantedClient(raw: Raw): WantedRealm['clients'][number] {
+/** A client without faults as what is wanted. */
+export function toWantedClient(raw: Raw): WantedRealm['clients'][number] {
   const { id, kind: _, name, domain, proxy_secret, secret, redirect_uris, disabled, ...protocol } = raw;
   const place = domain === undefined ? null : placeOf(domain);
   const draft = {
@@ -84,10 +87,18 @@ function toWantedClient(raw: Raw): WantedRealm['clients'][number] {
     redirectUris: place ? [`${place.origin}${LANDING_PATH}`] : asList(redirect_uris).map(String),
     secret: asText(secret),
     proxySecret: asText(proxy_secret),
-    protocol,
+    protocol: withHashedHook(protocol),
     isDisabled: disabled === true,
   };
   return { draft, origin: place?.origin ?? null };
+}
+
+/** The secret of a hook is kept as its hash. */
+function withHashedHook(protocol: Raw): Raw {
+  const { secret, ...pushback } = asRaw(protocol['pushback']) ?? {};
+  return typeof secret === 'string'
+    ? { ...protocol, pushback: { ...pushback, secret_sha256: hashToken(secret).toString('hex') } }
+    : protocol;
 }
 
 const pageOf = (raw: Raw): string | null | undefined =>

@@ -319,3 +319,15 @@ function freePort(): Promise<number> {
     });
   });
 }
+
+/** Key material of a trial without CAUSEWAY_SECRET, made when first asked for and kept beside its data. */
+export function embeddedSecret(folder: string): string {
+  const file = join(folder, 'secret');
+  try {
+    // Made only if it is not there: of two processes at once, both read what the first one wrote.
+    writeFileSync(file, randomBytes(48).toString('base64'), { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(file, 'utf8').trim();
+}

@@ -4,6 +4,7 @@
 
 import knexModule, { type Knex } from 'knex';
 import { databaseKnexConfig } from './database.ts';
+import { migrateOutbox } from './outbox.ts';
 
 const MIGRATION_LOCK = 4_270_318_001;
 const LOCK_WAIT_MS = 60_000;
@@ -31,6 +32,7 @@ export async function migrate(url: string): Promise<string[]> {
       await lock.raw('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
       if (await knex.schema.hasTable('knex_migrations_lock')) await knex.migrate.forceFreeMigrationsLock();
       const [, names] = (await knex.migrate.latest()) as [number, string[]];
+      await migrateOutbox(url);
       return names;
     });
   } finally {

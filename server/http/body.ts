@@ -2,7 +2,7 @@
 // content types, more than 100 KB, JSON deeper than 32 levels, repeated JSON keys, control characters, repeated form fields.
 
 import getRawBody from 'raw-body';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { AppError } from './errors.ts';
 import type { Context } from './route.ts';
 import { isCleanText } from './text.ts';
@@ -35,6 +35,15 @@ export async function readForm<Schema extends z.ZodType>(ctx: Context, schema: S
     fields[name] = value;
   }
   return validate(schema, fields);
+}
+
+/**
+ * Every field of a form body by name; an empty value counts as absent (RFC 6749 §3.1, §3.2).
+ * @throws AppError as readForm, for a repeated field too
+ */
+export async function readRawForm(ctx: Context): Promise<ReadonlyMap<string, string>> {
+  const fields = await readForm(ctx, z.record(z.string(), z.string()));
+  return new Map(Object.entries(fields).filter(([, value]) => value !== ''));
 }
 
 /** Whether a request declares exactly that content type, with no parameter but `charset=utf-8`. */

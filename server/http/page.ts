@@ -26,6 +26,8 @@ export type PageRequest = {
   readonly data: object;
   /** Origins that the redirect chain after a form post may reach (security.md 65). */
   readonly formTargets?: readonly string[];
+  /** Whether the template has a script of its own, under the page's nonce (the self-submitting form of form_post). */
+  readonly hasScript?: boolean;
 };
 
 export type RenderedPage = { readonly html: string; readonly contentSecurityPolicy: string };
@@ -71,7 +73,7 @@ export function createPages(options: { readonly viewsFolder: string }) {
       href: safeHref,
       host: (url: string) => (URL.canParse(url) ? new URL(url).host : url),
     });
-    return { html, contentSecurityPolicy: presentPolicy(nonce, request.formTargets ?? []) };
+    return { html, contentSecurityPolicy: presentPolicy(nonce, request.formTargets ?? [], request.hasScript === true) };
   }
 
   return { render, locales, negotiate: (wish: Wish) => negotiate(locales, wish) };
@@ -148,14 +150,15 @@ function safeHref(url: string): string {
 }
 
 /** @throws TypeError for a form target that is not an origin: it would otherwise be written into the header as it is */
-function presentPolicy(nonce: string, formTargets: readonly string[]): string {
+function presentPolicy(nonce: string, formTargets: readonly string[], hasScript: boolean): string {
   for (const target of formTargets) {
     const isOrigin =
       URL.canParse(target) && /^https?:$/.test(new URL(target).protocol) && new URL(target).origin === target;
     if (!isOrigin) throw new TypeError(`Not an origin: ${JSON.stringify(target)}`);
   }
   const action = ["'self'", ...new Set(formTargets)].join(' ');
-  return `default-src 'none'; style-src 'nonce-${nonce}'; img-src data:; form-action ${action}; base-uri 'none'; frame-ancestors 'none'`;
+  const script = hasScript ? ` script-src 'nonce-${nonce}';` : '';
+  return `default-src 'none';${script} style-src 'nonce-${nonce}'; img-src data:; form-action ${action}; base-uri 'none'; frame-ancestors 'none'`;
 }
 
 // ------------------------------------------------------------------------------------------------ words

@@ -22,8 +22,13 @@ export function seeOther(ctx: Context, target: Target): void {
 /** An absolute URL built from configuration and encoded parameters; absent values are left out. */
 export function configuredUrl(base: string, parameters: Record<string, string | null | undefined> = {}): ConfiguredUrl {
   const url = new URL(base);
+  const added = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
-    if (value != null) url.searchParams.set(name, value);
+    if (value == null) continue;
+    if (url.searchParams.has(name)) url.searchParams.set(name, value);
+    else added.set(name, value);
   }
+  // RFC 6749 §3.1.2: a query that was registered MUST be retained, so it is not serialised anew with other escapes.
+  if (added.size > 0) url.search = url.search === '' ? `${added}` : `${url.search}&${added}`;
   return url.href as ConfiguredUrl;
 }

@@ -13,8 +13,11 @@ export type Route = {
   readonly path: `/${string}`;
   /** Hosts that serve it. */
   readonly on: 'auth' | 'client' | 'any';
-  /** JSON, errors too; a page, errors too for a browser that navigates; or a script that pages load, with errors as JSON. */
-  readonly answers: 'json' | 'page' | 'script';
+  /**
+   * What an error looks like: JSON of the session-sharing API; a page for a browser that navigates; JSON beside a script that
+   * pages load; or the JSON of the standard endpoints (RFC 6749 §5.2).
+   */
+  readonly answers: 'json' | 'page' | 'script' | 'oauth';
   /**
    * `reads`: nothing changes, HEAD is fine. `acts`: refused for HEAD and for prefetching browsers, which ask for pages
    * that nobody has asked to see (RFC 9110 §9.2.1).

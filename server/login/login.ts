@@ -11,7 +11,8 @@ import { hashToken } from '../lib/token.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Credential, RevokeReason, Sessions } from '../sessions/sessions.ts';
-import { openDevice, sealDevice } from './device.ts';
+import { checkElsewhere } from './credential_check.ts';
+import { type Device, openDevice, sealDevice } from './device.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
 import { signInTakes, signUpTakes } from './throttle.ts';
 
@@ -36,6 +37,8 @@ export type SignedInNow = { ok: true; credential: Credential; deviceCookie: stri
 export type SignInRefused =
   | { ok: false; reason: 'wrong' }
   | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
+/** A right password that began no session. */
+export type Proven = { ok: true; accountId: AccountId };
 export type SignUpRefused =
   | { ok: false; reason: 'faults'; faults: RegisterFault[] }
   | { ok: false; reason: 'closed' }
@@ -52,6 +55,8 @@ export function createLogin(options: {
   accounts: Accounts;
   passwords: Passwords;
   secrets: readonly string[];
+  /** Guarded against server-side request forgery; for the credential checks of realms. */
+  fetch: typeof globalThis.fetch;
 }) {
   const { db, audit, rateLimits, sessions, accounts, passwords } = options;
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
@@ -62,9 +67,26 @@ export function createLogin(options: {
     attempt: Attempt,
     given: { identifier: string; password: string },
   ): Promise<SignedInNow | SignInRefused> {
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    const proven = await provePassword(attempt, given, device);
+    return proven.ok
+      ? begin(attempt, proven.accountId, await sealDevice(deviceSealer, device, proven.accountId))
+      : proven;
+  }
+
+  /** Whether a password is right, behind the same limits and with the same answers as a sign-in; no session begins. */
+  const verifyPassword = (
+    attempt: Attempt,
+    given: { identifier: string; password: string },
+  ): Promise<Proven | SignInRefused> => provePassword(attempt, given, null);
+
+  async function provePassword(
+    attempt: Attempt,
+    given: { identifier: string; password: string },
+    device: Device | null,
+  ): Promise<Proven | SignInRefused> {
     const { realm } = attempt;
     const account = await accounts.findForSignIn(realm.id, given.identifier);
-    const device = await openDevice(deviceSealer, attempt.deviceCookie);
     const subject =
       account?.id ?? hashToken(canonicalIdentifier(given.identifier) ?? given.identifier).toString('base64url');
     const knownDevice = account && device?.accounts.includes(account.id) ? device.id : null;
@@ -82,6 +104,11 @@ export function createLogin(options: {
     }
     const stored = given.password.length > LONGEST_PASSWORD ? null : (account?.passwordHash ?? null);
     const verified = await passwords.verify(stored, given.password.slice(0, LONGEST_PASSWORD), attempt.signal);
+    const adopted = account ? null : await adopt(attempt, given);
+    if (adopted !== null) {
+      await rateLimits.giveBack(takes);
+      return { ok: true, accountId: adopted };
+    }
     if (!account || !verified.isRight || account.isDisabled) {
       const reason = !account ? 'unknown' : verified.isRight ? 'disabled' : 'wrong-password';
       await audit.record(db, {
@@ -95,7 +122,41 @@ export function createLogin(options: {
     }
     if (verified.isOutdated) await accounts.rehash(account, given.password, attempt.signal);
     await rateLimits.giveBack(takes);
-    return begin(attempt, account.id, await sealDevice(deviceSealer, device, account.id));
+    return { ok: true, accountId: account.id };
+  }
+
+  /** Somebody unknown whom the older user base of the realm vouches for becomes an account; null for everybody else. */
+  async function adopt(attempt: Attempt, given: { identifier: string; password: string }): Promise<AccountId | null> {
+    const { realm, address } = attempt;
+    const check = realm.settings.credential_check;
+    const login = given.identifier.trim();
+    if (
+      !check ||
+      given.password === '' ||
+      given.password.length > LONGEST_PASSWORD ||
+      canonicalIdentifier(login) === null
+    )
+      return null;
+    const checked = await checkElsewhere(check, { login, password: given.password }, options.fetch);
+    const fail = (reason: string) =>
+      audit.record(db, { type: 'credential-check.failed', realmId: realm.id, address, detail: { reason } });
+    if (!checked.ok) {
+      if (checked.reason === 'failed') await fail(checked.why);
+      return null;
+    }
+    const adopted = await accounts.adopt(realm, checked.person, {
+      address,
+      ...(attempt.signal && { signal: attempt.signal }),
+    });
+    if (adopted) return adopted.id;
+    // Two sign-ins of the same person at once: the other one made the account. Or the identifier is somebody else's.
+    const now = await accounts.findForSignIn(realm.id, login);
+    const isSame =
+      now !== null &&
+      !now.isDisabled &&
+      (await passwords.verify(now.passwordHash, given.password, attempt.signal)).isRight;
+    if (!isSame) await fail('the e-mail address or user name belongs to another account');
+    return isSame ? now.id : null;
   }
 
   /**
@@ -161,5 +222,5 @@ export function createLogin(options: {
   const readReturn = (host: Host, handle: string | null | undefined): Promise<ReturnTo | null> =>
     openReturn(returnSealer, host, handle);
 
-  return { signIn, signUp, signOut, makeReturn, readReturn };
+  return { signIn, verifyPassword, signUp, signOut, makeReturn, readReturn };
 }

@@ -1,9 +1,11 @@
 // The edge of a sign-in: what a request says of its sender, and what a browser keeps after it.
 
+import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
 import { readCookie, setCookie } from '../http/cookies.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import type { Context } from '../http/route.ts';
+import { asSessionId, type SessionId } from '../lib/ids.ts';
 import { addressOf, isSiteOpen, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
@@ -11,6 +13,9 @@ import { DEVICE_LIFETIME_SECONDS } from './device.ts';
 import type { Attempt, SignedInNow } from './login.ts';
 
 const DEVICE_COOKIE = '__Host-qt-device';
+/** How long the page after signing out still tells which sites it reached. */
+const SIGNED_OUT_SECONDS = 3600;
+const signedOutState = z.object({ id: z.uuid(), at: z.number() });
 
 /** The facts of a try to sign in or up, from its request. @throws AppError unknown_client where the client is disabled */
 export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt> {
@@ -35,4 +40,15 @@ export function keepSignedIn(ctx: Context, now: SignedInNow): void {
   setCredential(ctx, now.credential, settingSeconds(siteOf(ctx).realm.settings.session_absolute));
   setCookie(ctx, { name: DEVICE_COOKIE, value: now.deviceCookie, maxAgeSeconds: DEVICE_LIFETIME_SECONDS });
   ctx.state['signedIn'] = now.signedIn;
+}
+
+/** Notes in the state of this browser which session it has just ended; no address carries it. */
+export function noteSignedOut(ctx: Context, id: SessionId): void {
+  (ctx['session'] as Record<string, unknown>)['signedOut'] = { id, at: Math.floor(Date.now() / 1000) };
+}
+
+/** The session that this browser has just ended; null when there is none, or not lately. */
+export function findSignedOut(ctx: Context): SessionId | null {
+  const noted = signedOutState.safeParse((ctx['session'] as Record<string, unknown> | null)?.['signedOut']).data;
+  return noted && noted.at > Date.now() / 1000 - SIGNED_OUT_SECONDS ? asSessionId(noted.id) : null;
 }

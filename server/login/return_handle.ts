@@ -13,13 +13,18 @@ export type ReturnTo = {
   client: { name: string; host: string | null } | null;
   /** Origins that the redirects after the form post reach (content security policy, form-action). */
   targets: readonly string[];
+  /**
+   * Set when the sign-in must be a new one: when the reader had last signed in as it was asked for, milliseconds since the
+   * epoch, 0 for nobody. A reader who is signed in since then goes straight on.
+   */
+  since?: number;
 };
 
-const LONGEST = 6000;
+const LONGEST = 7500;
 
 /** Seals a way back for use on one auth domain. */
 export function sealReturn(sealer: Sealer, host: Host, to: ReturnTo): Promise<string> {
-  return sealer.seal({ h: host, p: to.path, c: to.client, t: to.targets }, null);
+  return sealer.seal({ h: host, p: to.path, c: to.client, t: to.targets, s: to.since ?? null }, null);
 }
 
 /** Opens a handle; null when it is absent, changed, or from another auth domain. */
@@ -33,5 +38,11 @@ export async function openReturn(
   if (!payload || payload['h'] !== host) return null;
   const [path, client, targets] = [payload['p'], payload['c'], payload['t']];
   if (typeof path !== 'string' || !/^\/(?![/\\])/.test(path) || !Array.isArray(targets)) return null;
-  return { path: path as OwnPath, client: (client ?? null) as ReturnTo['client'], targets: targets.map(String) };
+  const since = typeof payload['s'] === 'number' ? { since: payload['s'] } : {};
+  return {
+    path: path as OwnPath,
+    client: (client ?? null) as ReturnTo['client'],
+    targets: targets.map(String),
+    ...since,
+  };
 }

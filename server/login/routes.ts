@@ -15,7 +15,7 @@ import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login, ReturnTo, SignInRefused, SignUpRefused } from './login.ts';
 import { keepSignedIn, readAttempt } from './middleware.ts';
 
-const formField = z.string().max(6000).default('');
+const formField = z.string().max(8000).default('');
 const signInForm = z.object({
   identifier: formField,
   password: formField,
@@ -62,7 +62,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     } = readQuery(ctx, ['request_handle', 'login_hint', 'ui_locales']);
     const to = await readReturn(ctx, handle);
     // Another tab signed in meanwhile: this one goes on to its own page.
-    if (await reader.find(ctx)) return seeOther(ctx, to?.path ?? '/');
+    if (await isSignedInFor(ctx, to)) return seeOther(ctx, to?.path ?? '/');
     renderSignIn(ctx, {
       to,
       handle: handle ?? null,
@@ -112,7 +112,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     const { request_handle: handle, ui_locales: uiLocales } = readQuery(ctx, ['request_handle', 'ui_locales']);
     requireOpenSignUp(ctx);
     const to = await readReturn(ctx, handle);
-    if (await reader.find(ctx)) return seeOther(ctx, to?.path ?? '/');
+    if (await isSignedInFor(ctx, to)) return seeOther(ctx, to?.path ?? '/');
     renderSignUp(ctx, {
       to,
       handle: handle ?? null,
@@ -156,6 +156,15 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     if (outcome.credential) keepSignedIn(ctx, outcome);
     renewCsrf(ctx);
     seeOther(ctx, to?.path ?? '/');
+  }
+
+  /** Whether the reader is signed in, and recently enough where a new sign-in was asked for. */
+  async function isSignedInFor(ctx: Context, to: ReturnTo | null): Promise<boolean> {
+    const signedIn = await reader.find(ctx);
+    return (
+      signedIn !== null &&
+      (to?.since === undefined || to.since === 0 || signedIn.session.authenticatedAt.getTime() > to.since)
+    );
   }
 
   const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);

@@ -8,14 +8,27 @@ import { readForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
+import type { RealmId, SessionId } from '../lib/ids.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { clearCredential } from '../sessions/middleware.ts';
 import type { Login } from './login.ts';
+import { findSignedOut, noteSignedOut } from './middleware.ts';
 
 const signOutForm = z.object({ csrf_token: z.string().max(200).default('') });
 
-export function signOutRoutes(options: { login: Login; reader: Reader; clients: Clients; pages: SitePages }) {
-  const { login, reader, clients, pages } = options;
+/** What the sites of an ended session were told of its end. */
+export type Told = { listOfSession(realmId: RealmId, id: SessionId): Promise<{ name: string; state: string }[]> };
+/** States in which a site is known to be signed out: by the same commit, or by its own word. */
+const CONFIRMED = new Set(['ended', 'acknowledged']);
+
+export function signOutRoutes(options: {
+  login: Login;
+  reader: Reader;
+  clients: Clients;
+  pages: SitePages;
+  backChannelLogout: Told;
+}) {
+  const { login, reader, clients, pages, backChannelLogout } = options;
 
   async function askSignOut(ctx: Context) {
     const signedIn = await reader.find(ctx);
@@ -38,7 +51,10 @@ export function signOutRoutes(options: { login: Login; reader: Reader; clients: 
     // A stale form asks again instead of failing.
     if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, '/logout');
     const signedIn = await reader.find(ctx);
-    if (signedIn) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+    if (signedIn) {
+      await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+      noteSignedOut(ctx, signedIn.session.id);
+    }
     clearCredential(ctx, siteOf(ctx).domain.host);
     renewCsrf(ctx);
     seeOther(ctx, '/signed-out');
@@ -49,8 +65,22 @@ export function signOutRoutes(options: { login: Login; reader: Reader; clients: 
     if (await reader.find(ctx)) return seeOther(ctx, '/');
     pages.render(ctx, {
       view: 'login/signed_out',
-      data: { continueUrl: null, signInUrl: '/login', sites: await clients.listSites(realm.id) },
+      data: {
+        continueUrl: null,
+        signInUrl: '/login',
+        sites: await clients.listSites(realm.id),
+        told: await findTold(ctx),
+      },
     });
+  }
+
+  /** Which sites the sign-out of this browser reached, so far. */
+  async function findTold(ctx: Context) {
+    const session = findSignedOut(ctx);
+    const receipts = session ? await backChannelLogout.listOfSession(siteOf(ctx).realm.id, session) : [];
+    if (receipts.length === 0) return null;
+    const sites = receipts.map(({ name, state }) => ({ name, state }));
+    return { sites, total: sites.length, confirmed: sites.filter(({ state }) => CONFIRMED.has(state)).length };
   }
 
   const page = { on: 'auth', answers: 'page', limit: 'none: no write, one indexed read' } as const;

@@ -20,6 +20,17 @@ export {
   type GrantDraft,
 } from './authorize.ts';
 
+export { CLAIMS, claimsFor } from './claims.ts';
+export { createClientAuthentication } from './client_authentication.ts';
+export { checkDpopProof, DPOP_ALGS } from './dpop.ts';
+export { createGrants } from './grants.ts';
+export { oauthError, presentOAuthError } from './oauth_error.ts';
+export { ACR, createProvider, type Provider } from './provider.ts';
+export { PROVIDER_CHECKS } from './provider_decision.ts';
+export { PROMPTS } from './provider_request.ts';
+export { createRegistration, makeInitialToken, type Registration } from './registration.ts';
+export { createTokens } from './tokens.ts';
+
 /** Life of a code. An expired one costs a reader nothing: the flow restarts by itself. (ASVS 10.4.3: at most a minute.) */
 const CODE_TTL_SECONDS = 60;
 

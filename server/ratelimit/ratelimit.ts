@@ -13,6 +13,7 @@ export const POLICIES = {
   'sign-in-device': 'Wrong passwords per account and browser that signed in to it before (sign_in_per_device).',
   'sign-in-address': 'Wrong passwords per address (sign_in_per_address).',
   'sign-in-realm': 'Wrong passwords per realm (sign_in_per_realm).',
+  'client-authentication': 'Failed client authentications per address (300 in 5 minutes).',
   'sign-up-address': 'Accounts made per address (sign_up_per_address).',
 } as const;
 

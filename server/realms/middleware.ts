@@ -42,7 +42,13 @@ export function createSitePages(options: { pages: Pages }) {
   /** Answers with a page; sets its own content security policy. @param formTargets origins a form may end up on */
   function render(
     ctx: Context,
-    page: { view: string; data: object; formTargets?: readonly string[]; uiLocales?: string | null },
+    page: {
+      view: string;
+      data: object;
+      formTargets?: readonly string[];
+      uiLocales?: string | null;
+      hasScript?: boolean;
+    },
   ): void {
     const realm = findSiteOf(ctx)?.realm ?? null;
     const uiLocales = page.uiLocales?.slice(0, LONGEST_UI_LOCALES);
@@ -57,6 +63,7 @@ export function createSitePages(options: { pages: Pages }) {
       brand: realm ? brandOf(realm) : FALLBACK_BRAND,
       data: page.data,
       ...(page.formTargets ? { formTargets: page.formTargets } : {}),
+      ...(page.hasScript ? { hasScript: true } : {}),
     });
     ctx.set('Content-Security-Policy', rendered.contentSecurityPolicy);
     ctx.set('Content-Language', locale);
@@ -64,7 +71,7 @@ export function createSitePages(options: { pages: Pages }) {
     ctx.body = rendered.html;
   }
 
-  return { render };
+  return { render, locales: options.pages.locales };
 }
 
 function brandOf(realm: Realm): Brand {

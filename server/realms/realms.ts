@@ -12,6 +12,7 @@ import * as store from './store.ts';
 
 export {
   brandSchema,
+  type CredentialCheck,
   parseLimit,
   type RealmBrand,
   type RealmSettings,
@@ -101,6 +102,9 @@ export function createRealms(options: { db: Database; notifications: Notificatio
     return row && toRealm(row.realm, row.auth);
   }
 
+  /** Ids of all realms, for periodic work. */
+  const listIds = async (): Promise<RealmId[]> => (await store.listRealms(options.db)).map((realm) => realm.id);
+
   /** Auth domains that are no loopback names; with any, http on loopback may not be allowed. */
   async function listPublicAuthDomains(): Promise<string[]> {
     return (await store.listAuthHosts(options.db)).filter((host) => !isLoopbackHost(host));
@@ -118,6 +122,7 @@ export function createRealms(options: { db: Database; notifications: Notificatio
     announce,
     findBySlug,
     listPublicAuthDomains,
+    listIds,
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { parseDuration } from '../lib/duration.ts';
+import { variablesOf } from '../lib/template.ts';
 
 const duration = (fallback: string, says: string) =>
   z
@@ -17,6 +18,56 @@ const limit = (fallback: string, says: string) =>
     .refine((text) => parseLimit(text) !== null, 'write a limit such as 10/15m')
     .default(fallback)
     .describe(says);
+
+/** What a template of the credential check may name; `login` is what was typed, `email` too if it is an address. */
+const CREDENTIALS: readonly string[] = ['login', 'password', 'email'];
+/** Fields of a person that a response map may name (QuickBlox's words, and some more). */
+const PERSON = ['uid', 'login', 'email', 'full_name', 'first_name', 'last_name', 'phone'] as const;
+
+const sent = z
+  .record(
+    z.string().regex(/^[A-Za-z0-9_.-]{1,100}$/, 'write names of letters, digits, _ . and -'),
+    z
+      .string({ error: 'write a text such as #{login}' })
+      .max(200)
+      .refine(
+        (text) => variablesOf(text).length > 0 && variablesOf(text).every((name) => CREDENTIALS.includes(name)),
+        'write #{login}, #{password} or #{email}',
+      ),
+  )
+  .default({});
+
+const credentialCheckSchema = z
+  .strictObject({
+    url: z
+      .string({ error: 'write an https URL' })
+      .max(2048)
+      .refine(
+        (text) => URL.canParse(text) && /^https?:\/\/[^/@]+(\/|$|\?)/.test(text),
+        'write an https URL without a user name',
+      ),
+    method: z.enum(['GET', 'POST']).default('POST'),
+    headers: sent,
+    params: sent,
+    response: z
+      .partialRecord(
+        z.enum(PERSON),
+        z
+          .string()
+          .max(500)
+          .refine((text) => variablesOf(text).length > 0, 'write a text such as #{user.id}'),
+      )
+      .refine((map) => map.uid !== undefined, 'write at least uid, such as { uid: "#{user.id}" }')
+      .default({ uid: '#{user.id}', login: '#{user.login}', full_name: '#{user.full_name}', email: '#{user.email}' }),
+    email_is_verified: z.boolean({ error: 'write true or false' }).default(false),
+  })
+  .refine(
+    ({ headers, params }) =>
+      Object.values({ ...headers, ...params }).some((text) => variablesOf(text).includes('password')),
+    'send #{password} in headers or params',
+  );
+
+export type CredentialCheck = z.infer<typeof credentialCheckSchema>;
 
 export const settingsSchema = z
   .strictObject({
@@ -38,6 +89,16 @@ export const settingsSchema = z
     ),
     sign_in_per_address: limit('100/15m', 'Wrong passwords from one address.'),
     sign_in_per_realm: limit('3000/1m', 'Wrong passwords in the whole realm.'),
+    credential_check: credentialCheckSchema
+      .nullable()
+      .default(null)
+      .describe(
+        'Endpoint of an older user base that is asked about people whom the realm does not know yet (products/quickblox.md).',
+      ),
+    dynamic_registration: z
+      .enum(['on', 'off'])
+      .default('off')
+      .describe('Whether programs that hold an initial access token may register clients (RFC 7591).'),
     sign_up_per_address: limit('30/1h', 'Accounts made from one address.'),
   })
   .describe('Settings of a realm.');

@@ -21,7 +21,7 @@ import type { Realm } from '../realms/realms.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import * as store from './store.ts';
 
-export { LIVE_SESSION_SQL, type SessionOfRealm, toLiveSession } from './store.ts';
+export { LIVE_SESSION_SQL, SESSION_IS_LIVE_SQL, type SessionOfRealm, toLiveSession } from './store.ts';
 export { createStreams, type Streams } from './streams.ts';
 
 /** What a browser keeps for one host: the token and the companion that binds it (security: cookie tossing). */
@@ -65,6 +65,8 @@ export type SessionSummary = {
 };
 
 export type SignInFacts = { host: Host; amr: readonly string[]; userAgent: string | null; address: string | null };
+/** A session that is over before its time, and the hosts that it was signed in on. */
+export type RevokedSession = { sessionId: SessionId; realmId: RealmId; accountId: AccountId; hosts: readonly Host[] };
 export type RevokeReason =
   | 'signed-out'
   | 'ended-by-owner'
@@ -76,8 +78,15 @@ export type RevokeReason =
 
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** The sessions of this server. */
-export function createSessions(options: { db: Database; audit: Audit }) {
+/**
+ * The sessions of this server.
+ * @param options onRevoked: is told of every session that is ended, in the transaction that ends it
+ */
+export function createSessions(options: {
+  db: Database;
+  audit: Audit;
+  onRevoked(q: Queryable, revoked: RevokedSession): Promise<void>;
+}) {
   const { db, audit } = options;
 
   /** Begins an SSO session and its domain session on the host of the sign-in, inside the caller's transaction. */
@@ -143,7 +152,11 @@ export function createSessions(options: { db: Database; audit: Audit }) {
   ): Promise<boolean> {
     const ended = await store.deleteSession(q, session.id);
     if (!ended) return false;
-    await recordRevoked(q, { ...session, sessionId: session.id, ...why });
+    await recordRevoked(
+      q,
+      { sessionId: session.id, realmId: session.realmId, accountId: session.accountId, hosts: ended.hosts },
+      why,
+    );
     return true;
   }
 
@@ -154,22 +167,27 @@ export function createSessions(options: { db: Database; audit: Audit }) {
     why: { reason: RevokeReason; address: string | null },
   ): Promise<number> {
     const ended = await store.deleteSessionsOf(q, of.accountId, of.except ?? null);
-    for (const sessionId of ended) await recordRevoked(q, { ...of, sessionId, ...why });
+    for (const { id, hosts } of ended)
+      await recordRevoked(q, { sessionId: id, realmId: of.realmId, accountId: of.accountId, hosts }, why);
     return ended.length;
   }
 
-  const recordRevoked = (
+  async function recordRevoked(
     q: Queryable,
-    of: { realmId: RealmId; accountId: AccountId; sessionId: SessionId; reason: string; address: string | null },
-  ) =>
-    audit.record(q, {
+    revoked: RevokedSession,
+    why: { reason: RevokeReason; address: string | null },
+  ) {
+    const { sessionId, realmId, accountId } = revoked;
+    await audit.record(q, {
       type: 'session.revoked',
-      realmId: of.realmId,
-      accountId: of.accountId,
-      sessionId: of.sessionId,
-      address: of.address,
-      detail: { reason: of.reason },
+      realmId,
+      accountId,
+      sessionId,
+      address: why.address,
+      detail: { reason: why.reason },
     });
+    await options.onRevoked(q, revoked);
+  }
 
   /** Ends every domain session on a host, as when its client is disabled. */
   const removeAllOnHost = (q: Queryable, host: Host): Promise<void> => store.deleteDomainSessionsOn(q, host);

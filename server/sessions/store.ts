@@ -6,6 +6,7 @@ import {
   type AccountId,
   asAccountId,
   asDomainSessionId,
+  asHost,
   asRealmId,
   asSessionId,
   type DomainSessionId,
@@ -16,7 +17,8 @@ import {
 } from '../lib/ids.ts';
 import type { LiveSession, SessionSummary, SignInFacts } from './sessions.ts';
 
-const IS_LIVE = 's.expires_at > causeway_now() and s.idle_expires_at > causeway_now()';
+/** Whether a session `s` is live; the one definition of it. */
+export const SESSION_IS_LIVE_SQL = 's.expires_at > causeway_now() and s.idle_expires_at > causeway_now()';
 
 /**
  * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns and
@@ -29,7 +31,7 @@ export const LIVE_SESSION_SQL = {
     (select count(*)::int from sessions o where o.account_id = s.account_id
         and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now()) as active_count`,
   from: 'domain_sessions d join sessions s on s.id = d.session_id',
-  where: `d.token_hash = $1 and d.host = $2 and ${IS_LIVE}`,
+  where: `d.token_hash = $1 and d.host = $2 and ${SESSION_IS_LIVE_SQL}`,
 } as const;
 
 export function toLiveSession(row: Row): LiveSession {
@@ -57,21 +59,30 @@ const INSERT_SESSION = writeStatement(
 const INSERT_DOMAIN = writeStatement(
   'sessions.insert_domain',
   `insert into domain_sessions (id, session_id, host, token_hash, companion_hash)
-   select $1, s.id, $3, $4, $5 from sessions s where s.id = $2 and ${IS_LIVE} for key share
+   select $1, s.id, $3, $4, $5 from sessions s where s.id = $2 and ${SESSION_IS_LIVE_SQL} for key share
    returning (select extract(epoch from s.expires_at - causeway_now())::integer from sessions s where s.id = $2) as remaining_seconds`,
 );
 /** Channel on which the id of every ended session is announced. */
 export const SESSIONS_CHANNEL = 'causeway_sessions';
+// Locked first, deleted by a statement of its own: a domain or client that was being added meanwhile is seen by it.
+const LOCK_SESSION = writeStatement('sessions.lock', 'select id from sessions where id = $1 for update');
+const LOCK_SESSIONS_OF = writeStatement(
+  'sessions.lock_of_account',
+  'select id from sessions where account_id = $1 and id is distinct from $2::uuid order by id for update',
+);
+// The children go after the statement, so the hosts are still there to be returned.
+const DELETED =
+  'returning sessions.id, array(select distinct d.host from domain_sessions d where d.session_id = sessions.id order by 1) as hosts';
 // The row is deleted and announced in one statement: nobody can hear of it and still find it.
 const DELETE_SESSION = writeStatement(
   'sessions.delete',
-  `with gone as (delete from sessions where id = $1 returning id)
-   select id, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
+  `with gone as (delete from sessions where id = $1 ${DELETED})
+   select id, hosts, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
 );
 const DELETE_SESSIONS_OF = writeStatement(
   'sessions.delete_of_account',
-  `with gone as (delete from sessions where account_id = $1 and id is distinct from $2::uuid returning id)
-   select id, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
+  `with gone as (delete from sessions where account_id = $1 and id is distinct from $2::uuid ${DELETED})
+   select id, hosts, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
 );
 const TOUCH = writeStatement(
   'sessions.touch',
@@ -81,7 +92,7 @@ const TOUCH = writeStatement(
 );
 const FIND_ENDED = readStatement(
   'sessions.find_ended',
-  `select id from unnest($1::uuid[]) as asked(id) where not exists (select from sessions s where s.id = asked.id and ${IS_LIVE})`,
+  `select id from unnest($1::uuid[]) as asked(id) where not exists (select from sessions s where s.id = asked.id and ${SESSION_IS_LIVE_SQL})`,
 );
 
 export async function insertSession(
@@ -169,17 +180,23 @@ export async function deleteDomainSessionsOn(q: Queryable, host: Host): Promise<
   await q.builder('domain_sessions').where({ host }).delete();
 }
 
-export async function deleteSession(q: Queryable, id: SessionId): Promise<boolean> {
-  return (await q.run(DELETE_SESSION, [id])).length === 1;
+/** Deletes a session inside a transaction. @returns the hosts it was signed in on; null when it had ended already */
+export async function deleteSession(q: Queryable, id: SessionId): Promise<{ hosts: Host[] } | null> {
+  if ((await q.run(LOCK_SESSION, [id])).length === 0) return null;
+  const [row] = await q.run(DELETE_SESSION, [id]);
+  return row ? toDeleted(row) : null;
 }
 
 export async function deleteSessionsOf(
   q: Queryable,
   accountId: AccountId,
   except: SessionId | null,
-): Promise<SessionId[]> {
-  return (await q.run(DELETE_SESSIONS_OF, [accountId, except])).map((row) => asSessionId(String(row['id'])));
+): Promise<{ id: SessionId; hosts: Host[] }[]> {
+  if ((await q.run(LOCK_SESSIONS_OF, [accountId, except])).length === 0) return [];
+  return (await q.run(DELETE_SESSIONS_OF, [accountId, except])).map(toDeleted);
 }
+
+const toDeleted = (row: Row) => ({ id: asSessionId(String(row['id'])), hosts: (row['hosts'] as string[]).map(asHost) });
 
 export async function touchSession(q: Queryable, id: SessionId, host: Host): Promise<void> {
   await q.run(TOUCH, [id, host]);
@@ -199,7 +216,7 @@ export async function listSessionsOf(q: Queryable, accountId: AccountId): Promis
       ),
     )
     .where('s.account_id', accountId)
-    .whereRaw(IS_LIVE)
+    .whereRaw(SESSION_IS_LIVE_SQL)
     .orderBy('s.last_seen_at', 'desc')
     .limit(200);
   return rows.map((row) => ({
@@ -218,7 +235,7 @@ export async function findSessionOf(q: Queryable, accountId: AccountId, id: stri
     .builder('sessions as s')
     .first('s.id')
     .where({ 's.id': id, 's.account_id': accountId })
-    .whereRaw(IS_LIVE);
+    .whereRaw(SESSION_IS_LIVE_SQL);
   return row ? { id: asSessionId(row.id) } : null;
 }
 

@@ -33,7 +33,7 @@ export async function setUp() {
   const audit = createAudit();
   const realms = createRealms({ db, notifications: null });
   const clients = createClients({ db, notifications: null });
-  const sessions = createSessions({ db, audit });
+  const sessions = createSessions({ db, audit, onRevoked: async () => undefined });
   const accounts = createAccounts({ db, audit, sessions, passwords: createPasswords({ concurrency: 1 }) });
 
   const apply = (text: string, options: Options = {}) =>

@@ -12,7 +12,13 @@ test.after.always(() => server.close());
 const [NEWS, AUTH] = [originOf('news'), originOf('auth')];
 const API = '/api/auth/v1';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'] as const;
-const SCRIPT = `${API}/sdk.js`;
+/** The same for everybody, and so the only ones that may be kept: the script, metadata and keys (security 78). */
+const PUBLIC = [
+  `${API}/sdk.js`,
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+  '/oauth/jwks',
+];
 
 /** What makes an answer one that no cache keeps. */
 function isUncacheable({ headers }: Pick<Answer, 'headers'>): boolean {
@@ -29,7 +35,7 @@ function isUncacheable({ headers }: Pick<Answer, 'headers'>): boolean {
 
 const routes = listRoutes(server.services);
 for (const path of new Set(routes.map((route) => route.path))) {
-  test(`security 74: no answer of ${path} may be stored, with any method, on any host, signed in or not${path === SCRIPT ? ', but the script itself' : ''}`, async (t) => {
+  test(`security 74: no answer of ${path} may be stored, with any method, on any host, signed in or not${PUBLIC.includes(path) ? ', but what is the same for everybody' : ''}`, async (t) => {
     for (const site of [NEWS, AUTH])
       for (const method of METHODS)
         for (const isSignedIn of [false, true])
@@ -45,10 +51,11 @@ for (const path of new Set(routes.map((route) => route.path))) {
               ...cookies,
               headers: { Accept: accept },
             });
-            if (path === SCRIPT && answer.status < 400) t.is(answer.headers['cache-control'], 'public, max-age=300');
+            if (PUBLIC.includes(path) && answer.status < 400)
+              t.is(answer.headers['cache-control'], 'public, max-age=300');
             else t.true(isUncacheable(answer), `${method} ${site} ${answer.status} ${JSON.stringify(answer.headers)}`);
             if (path !== `${API}/events`)
-              t.true(String(answer.headers['vary'] ?? '').includes('Cookie') || path === SCRIPT);
+              t.true(String(answer.headers['vary'] ?? '').includes('Cookie') || PUBLIC.includes(path));
           }
   });
 }
@@ -175,7 +182,7 @@ test('security 79: nothing is compressed, whatever the browser takes, and pages 
   for (const answer of [
     page,
     await browser.me(NEWS, { headers, cookies: String(session.cookies['news']) }),
-    await browser.fetch(`${NEWS}${SCRIPT}`, { headers }),
+    await browser.fetch(`${NEWS}${API}/sdk.js`, { headers }),
   ]) {
     t.is(answer.status, 200);
     t.is(answer.headers['content-encoding'], undefined);

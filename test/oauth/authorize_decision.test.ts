@@ -1,7 +1,7 @@
 // decideAuthorize, pure: every check, their order, every kind of decision.
 
 import test from 'ava';
-import type { Client } from '../../server/clients/clients.ts';
+import { type Client, protocolSchema } from '../../server/clients/clients.ts';
 import type { ErrorCode } from '../../server/http/errors.ts';
 import { asClientId, asClientRowId, asHost, asRealmId, type RedirectUri } from '../../server/lib/ids.ts';
 import {
@@ -19,6 +19,8 @@ const clientOf = (name: string, row: string): Client => ({
   name,
   domain: { host: asHost(`${name}.test`), origin: `https://${name}.test` },
   redirectUris: [`https://${name}.test/api/auth/v1/oauth/token`],
+  secretHashes: [],
+  protocol: protocolSchema.parse({}),
   isDisabled: false,
 });
 const A = clientOf('a', '1');

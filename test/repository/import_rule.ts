@@ -6,19 +6,27 @@ import type { Import } from '../../docs/source_text.ts';
 /** From the bottom up; a folder sees the faces of those before it. */
 export const ORDER: readonly string[] = (
   'lib db http audit ratelimit mail keys realms clients sessions accounts mfa login ' +
-  'upstream oauth oidc webhooks bridgekeeper admin commands ops'
+  'upstream oauth oidc products webhooks bridgekeeper admin commands ops'
 ).split(' ');
 const KERNEL = ['lib', 'db', 'http'];
 
 /** Files that speak HTTP: they may use the guards (`middleware.ts`) of folders before theirs. */
 export const isDoor = (path: string): boolean => /(?:^|\/|_)routes\.ts$|\/middleware\.ts$/.test(path);
 
-/** Files that may take values from db/: the cellars, the wiring, and the wiring of the command line. */
+/** The cellars: `store.ts`, and where a feature has several subjects `<subject>_store.ts`. */
+export const isStore = (path: string): boolean => /(?:^|_)store\.ts$/.test(basename(path));
+
+/** Files that may take values from db/: the cellars, the wiring, the wiring of the command line, and who hands jobs out. */
 export const mayUseDatabase = (path: string): boolean =>
-  basename(path) === 'store.ts' ||
+  isStore(path) ||
   path.startsWith('server/db/') ||
   path.startsWith('server/http/') ||
-  ['server/services.ts', 'server/start.ts', 'server/commands/context.ts'].includes(path);
+  [
+    'server/services.ts',
+    'server/start.ts',
+    'server/commands/context.ts',
+    'server/oidc/back_channel_logout.ts',
+  ].includes(path);
 
 /**
  * Judges an import.

@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { importsOf, listFiles, type SourceFile } from '../../docs/source_text.ts';
-import { checkImport, isDoor, ORDER } from './import_rule.ts';
+import { checkImport, isDoor, isStore, ORDER } from './import_rule.ts';
 
 const files = listFiles(['server'], /\.ts$/);
 const faultsOf = (find: (file: SourceFile) => readonly string[]): string[] =>
@@ -56,7 +56,7 @@ const BUILDER_HOLDERS = [
 const SQL = /['"`(]\s*(?:select\s+[\w('*"]|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|with\s+\w+\s+as\s*\()/i;
 
 test('SQL is written in store.ts and db/ alone', (t) => {
-  const outside = files.filter(({ path }) => !path.endsWith('/store.ts') && !path.startsWith('server/db/'));
+  const outside = files.filter(({ path }) => !isStore(path) && !path.startsWith('server/db/'));
   const faults = outside.flatMap(({ path, text }) => {
     const code = codeOf(text);
     if (SQL.test(code)) return [`${path}: SQL text`];

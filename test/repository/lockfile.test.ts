@@ -55,6 +55,10 @@ test('every dependency is imported by the server or the demo, or needed by one t
   t.deepEqual(idle, []);
 });
 
+/** Packages without types are required by name. */
+const isRequired = (name: string) =>
+  listFiles(['test'], /\.ts$/).some(({ text }) => text.includes(`require('${name}')`));
+
 test('every development dependency is imported, run by a script, or types of something that is', (t) => {
   const used = new Set(importsBelow(['server', 'demo', 'deploy', 'docs', 'migrations', 'sdk', 'test']));
   const scripts = Object.values(manifest.scripts).join(' ');
@@ -64,7 +68,13 @@ test('every development dependency is imported, run by a script, or types of som
   const idle = Object.keys(manifest.devDependencies).filter((name) => {
     const typed = name.replace('@types/', '');
     const isTypes = name !== typed && (typed === 'node' || used.has(typed));
-    return !used.has(name) && !isTypes && !special.includes(name) && !scripts.includes(binaries[name] ?? name);
+    return (
+      !used.has(name) &&
+      !isRequired(name) &&
+      !isTypes &&
+      !special.includes(name) &&
+      !scripts.includes(binaries[name] ?? name)
+    );
   });
   t.deepEqual(idle, []);
 });

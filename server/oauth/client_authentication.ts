@@ -1,0 +1,149 @@
+// Client authentication at the back-channel endpoints (RFC 6749 §2.3, OpenID Connect Core §9): each client by the one method
+// that it is registered for. Secrets are compared as hashes; two may be valid while one replaces the other.
+
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, decodeJwt, jwtVerify } from 'jose';
+import type { Client, Clients } from '../clients/clients.ts';
+import type { RealmId } from '../lib/ids.ts';
+import { hashToken, isSameHash } from '../lib/token.ts';
+import { oauthError } from './oauth_error.ts';
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const ASSERTION_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'RS512', 'ES384'];
+const LONGEST_ASSERTION_SECONDS = 300;
+const SKEW_SECONDS = 60;
+
+export type ClientCredentials = {
+  /** Authorization header as received. */
+  authorization: string;
+  /** Form parameters. */
+  clientId: string | undefined;
+  clientSecret: string | undefined;
+  assertionType: string | undefined;
+  assertion: string | undefined;
+};
+
+export type ClientAuthentication = ReturnType<typeof createClientAuthentication>;
+
+/** @param options takeOnce: takes an identifier that may be used once, for so many seconds, on all nodes; fetch: guarded against server-side request forgery */
+export function createClientAuthentication(options: {
+  clients: Clients;
+  takeOnce(identifier: string, seconds: number): Promise<boolean>;
+  fetch: typeof globalThis.fetch;
+}) {
+  const remoteKeys = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
+
+  /**
+   * The client behind a request.
+   * @param audience issuer of the realm: the only audience that an assertion may name
+   * @throws OAuth error invalid_client, or invalid_request for more than one method
+   */
+  async function authenticate(realmId: RealmId, given: ClientCredentials, audience: string): Promise<Client> {
+    const basic = parseBasic(given.authorization);
+    const methods = [basic !== null, given.clientSecret !== undefined, given.assertion !== undefined].filter(Boolean);
+    // RFC 6749 §2.3: the client MUST NOT use more than one authentication method in each request.
+    if (methods.length > 1)
+      throw oauthError('invalid_request', { description: 'Use one client authentication method.' });
+    const failed = (reason: string) =>
+      oauthError('invalid_client', {
+        detail: { reason, client: given.clientId ?? null },
+        ...(given.authorization && { headers: { 'WWW-Authenticate': 'Basic realm="oauth", charset="UTF-8"' } }),
+      });
+    if (basic === 'malformed') throw failed('malformed Authorization header');
+    const clientId = basic?.clientId ?? given.clientId ?? subjectOf(given.assertion);
+    if (basic && given.clientId !== undefined && given.clientId !== basic.clientId) throw failed('two client ids');
+    const client = clientId === null ? null : await options.clients.find(realmId, clientId);
+    if (!client || client.kind !== 'third-party') throw failed('unknown client');
+    const method = client.protocol.token_endpoint_auth_method;
+    switch (method) {
+      case 'client_secret_basic':
+        if (basic && isSecretOf(client, basic.secret)) return client;
+        throw failed('wrong secret or method');
+      case 'client_secret_post':
+        if (given.clientSecret !== undefined && isSecretOf(client, given.clientSecret)) return client;
+        throw failed('wrong secret or method');
+      case 'private_key_jwt':
+        if (
+          given.assertion !== undefined &&
+          given.assertionType === ASSERTION_TYPE &&
+          (await isAssertionOf(client, given.assertion, audience))
+        )
+          return client;
+        throw failed('wrong assertion');
+      case 'none':
+        // A public client has no secret; one that sends any is misconfigured, and must learn it.
+        if (methods.length === 0) return client;
+        throw failed('public client with a secret');
+      default:
+        return method satisfies never;
+    }
+  }
+
+  async function isAssertionOf(client: Client, assertion: string, audience: string): Promise<boolean> {
+    if (assertion.length > 8192) return false;
+    const { jwks, jwks_uri: uri } = client.protocol;
+    try {
+      const keys = jwks ? createLocalJWKSet(jwks) : uri ? keysAt(uri) : null;
+      if (!keys) return false;
+      const { payload } = await jwtVerify(assertion, keys as Parameters<typeof jwtVerify>[1], {
+        algorithms: ASSERTION_ALGS,
+        issuer: client.clientId,
+        subject: client.clientId,
+        requiredClaims: ['exp', 'jti'],
+        clockTolerance: SKEW_SECONDS,
+      });
+      // RFC 7523 §3: the audience MUST be the issuer alone, as a string; an array with others serves an attack.
+      if (payload.aud !== audience) return false;
+      if (payload.iat !== undefined && payload.iat > Date.now() / 1000 + SKEW_SECONDS) return false;
+      const lasts = (payload.exp ?? 0) - Date.now() / 1000;
+      if (lasts > LONGEST_ASSERTION_SECONDS + SKEW_SECONDS) return false;
+      return await options.takeOnce(`assertion\n${client.id}\n${payload.jti}`, Math.ceil(Math.max(lasts, 0)) + 120);
+    } catch {
+      return false;
+    }
+  }
+
+  function keysAt(uri: string) {
+    const known = remoteKeys.get(uri);
+    if (known) return known;
+    const keys = createRemoteJWKSet(new URL(uri), {
+      timeoutDuration: 5000,
+      cooldownDuration: 30_000,
+      [customFetch]: options.fetch,
+    });
+    remoteKeys.set(uri, keys);
+    return keys;
+  }
+
+  return { authenticate };
+}
+
+function isSecretOf(client: Client, secret: string): boolean {
+  const hash = hashToken(secret);
+  // Every stored hash is compared, so that the time does not tell which one matched.
+  return client.secretHashes.map((stored) => isSameHash(Buffer.from(stored), hash)).includes(true);
+}
+
+/** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined and base64-encoded. */
+function parseBasic(header: string): { clientId: string; secret: string } | 'malformed' | null {
+  if (!/^basic(\s|$)/i.test(header)) return header === '' ? null : 'malformed';
+  const encoded = header.slice(5).trim();
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return 'malformed';
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon < 1) return 'malformed';
+  try {
+    const decode = (part: string) => decodeURIComponent(part.replaceAll('+', ' '));
+    return { clientId: decode(text.slice(0, colon)), secret: decode(text.slice(colon + 1)) };
+  } catch {
+    return 'malformed';
+  }
+}
+
+function subjectOf(assertion: string | undefined): string | null {
+  if (assertion === undefined || assertion.length > 8192) return null;
+  try {
+    return decodeJwt(assertion).sub ?? null;
+  } catch {
+    return null;
+  }
+}

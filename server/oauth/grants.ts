@@ -1,0 +1,271 @@
+// The grants of the token endpoint, each in the order of its section: authorization_code (RFC 6749 §4.1.3), refresh_token (§6,
+// RFC 9700 §4.14.2), client_credentials (§4.4).
+
+import { v7 as uuidv7 } from 'uuid';
+import type { Account, Accounts } from '../accounts/accounts.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Client } from '../clients/clients.ts';
+import type { Database, Queryable } from '../db/database.ts';
+import type { AccountId } from '../lib/ids.ts';
+import { hashToken, parseToken } from '../lib/token.ts';
+import type { Realm } from '../realms/realms.ts';
+import { oauthError } from './oauth_error.ts';
+import { isVerified } from './pkce.ts';
+import { narrowScopes } from './scope.ts';
+import * as store from './token_store.ts';
+import { ACCESS_TOKEN_SECONDS, FAMILY_SECONDS, type Grantee, type Tokens } from './tokens.ts';
+
+export type TokenAnswer = {
+  access_token: string;
+  token_type: 'Bearer' | 'DPoP';
+  expires_in: number;
+  scope: string;
+  refresh_token?: string;
+  id_token?: string;
+};
+
+export type Asking = { realm: Realm; client: Client; dpopJkt: string | null; address: string | null };
+export type Grants = ReturnType<typeof createGrants>;
+
+/** Refresh tokens carry a tag for secret scanners before their 43 random characters. */
+const REFRESH_FORM = /^cwr_[A-Za-z0-9_-]{43}$/;
+
+/** The grants over one database. */
+export function createGrants(options: {
+  db: Database;
+  audit: Audit;
+  accounts: Accounts;
+  tokens: Tokens;
+  noteClient: (q: Queryable, family: store.Family, sub: string) => Promise<void>;
+}) {
+  const { db, audit, accounts, tokens } = options;
+
+  /** Exchanges a code. A failed try of the right client burns it; a second use ends what the first made. */
+  async function byAuthorizationCode(
+    asking: Asking,
+    given: { code: string | undefined; redirectUri: string | undefined; verifier: string | undefined },
+  ): Promise<TokenAnswer> {
+    const code = parseToken(given.code);
+    if (given.code === undefined) throw oauthError('invalid_request', { description: 'Send code.' });
+    if (!code) throw oauthError('invalid_grant');
+    const sign = await tokens.signer(asking.realm);
+    const outcome = await db.transaction(async (q) => {
+      const codeHash = hashToken(code);
+      const found = await store.consumeProviderCode(q, codeHash);
+      if (!found) return refuseUsedCode(q, codeHash, asking);
+      const refused = checkCode(found, asking, given);
+      if (refused) return refused;
+      const account = await accounts.findById(q, found.accountId);
+      if (!account) return 'the account is disabled';
+      return { answer: await begin(q, { ...asking, sign }, account, found, codeHash) };
+    });
+    // RFC 6749 §5.2. The code is used up whatever the reason, and the reason stays in our log.
+    if (typeof outcome === 'string')
+      throw oauthError('invalid_grant', { detail: { reason: outcome, client: asking.client.clientId } });
+    return outcome.answer;
+  }
+
+  function checkCode(
+    code: store.ProviderCode,
+    asking: Asking,
+    given: { redirectUri: string | undefined; verifier: string | undefined },
+  ): string | null {
+    if (code.kind !== 'oidc') return 'code of another flow';
+    if (code.isExpired) return 'expired';
+    // RFC 6749 §4.1.3: the code must have been issued to this client, for this redirect URI.
+    if (code.clientRowId !== asking.client.id) return 'code of another client';
+    if (code.redirectUri !== given.redirectUri) return 'redirect_uri differs';
+    // RFC 7636 §4.6: without a matching verifier the request MUST be refused.
+    if (!isVerified(code.detail.codeChallenge, given.verifier)) return 'PKCE';
+    // RFC 9449 §10.1: a code that was asked for with a key is only for that key.
+    return code.detail.dpopJkt !== null && code.detail.dpopJkt !== asking.dpopJkt ? 'dpop_jkt differs' : null;
+  }
+
+  /** RFC 6749 §4.1.2: a second use is denied, and the tokens of the first SHOULD be revoked. */
+  async function refuseUsedCode(q: Queryable, codeHash: ReturnType<typeof hashToken>, asking: Asking): Promise<string> {
+    const used = await store.findProviderCode(q, codeHash);
+    if (!used || used.kind !== 'oidc') return 'unknown';
+    if (used.clientRowId === asking.client.id && used.familyId) {
+      await store.deleteFamily(q, used.familyId);
+      await audit.record(q, {
+        type: 'code.replayed',
+        realmId: asking.realm.id,
+        accountId: used.accountId,
+        clientId: asking.client.clientId,
+        address: asking.address,
+      });
+    }
+    return 'used before';
+  }
+
+  async function begin(
+    q: Queryable,
+    asking: Asking & Pick<Grantee, 'sign'>,
+    account: Account,
+    code: store.ProviderCode,
+    codeHash: ReturnType<typeof hashToken>,
+  ): Promise<TokenAnswer> {
+    const { realm, client } = asking;
+    const { scopes, nonce, isAuthTimeRequested, codeChallenge: _, dpopJkt: __, ...detail } = code.detail;
+    const isOffline = scopes.includes('offline_access');
+    const family: store.Family = {
+      id: uuidv7(),
+      realmId: realm.id,
+      clientRowId: client.id,
+      accountId: account.id,
+      // OpenID Connect Back-Channel Logout §2.7: without offline access refresh tokens end with the session.
+      sessionId: isOffline ? null : code.sessionId,
+      sid: code.sessionId,
+      scopes,
+      detail,
+    };
+    await store.insertFamily(q, family, isOffline ? FAMILY_SECONDS.offline : FAMILY_SECONDS.online);
+    await store.noteFamily(q, codeHash, family.id);
+    await options.noteClient(q, family, account.sub);
+    const to = { realm, client, account, sign: asking.sign };
+    const answer = await answerWith(q, to, family, scopes, asking.dpopJkt);
+    if (scopes.includes('openid'))
+      answer.id_token = await tokens.signIdToken(to, family, {
+        nonce,
+        accessToken: answer.access_token,
+        isAuthTimeRequested,
+      });
+    if (mayRefresh(client)) {
+      const { token } = await tokens.makeRefreshToken(null);
+      await store.insertRefreshToken(q, {
+        hash: hashToken(token),
+        familyId: family.id,
+        dpopJkt: boundKey(client, asking),
+        ttlSeconds: isOffline ? FAMILY_SECONDS.offline : FAMILY_SECONDS.online,
+      });
+      answer.refresh_token = token;
+    }
+    return answer;
+  }
+
+  async function answerWith(
+    q: Queryable,
+    to: Grantee,
+    family: store.Family,
+    scopes: readonly string[],
+    dpopJkt: string | null,
+  ): Promise<TokenAnswer> {
+    const accessToken = await tokens.issueAccessToken(q, to, family, { scopes, dpopJkt });
+    return {
+      access_token: accessToken,
+      token_type: dpopJkt ? 'DPoP' : 'Bearer',
+      expires_in: ACCESS_TOKEN_SECONDS,
+      scope: scopes.join(' '),
+    };
+  }
+
+  /**
+   * Refreshes. The token is replaced; presented again within 10 s (parallel tabs, a lost answer) it gives the same successor,
+   * later it ends the whole family, on every node.
+   */
+  async function byRefreshToken(
+    asking: Asking,
+    given: { refreshToken: string | undefined; scope: string | undefined },
+  ): Promise<TokenAnswer> {
+    const { refreshToken } = given;
+    if (refreshToken === undefined) throw oauthError('invalid_request', { description: 'Send refresh_token.' });
+    if (!REFRESH_FORM.test(refreshToken)) throw oauthError('invalid_grant');
+    const hash = hashToken(refreshToken);
+    const sign = await tokens.signer(asking.realm);
+    const outcome = await db.transaction(async (q) => {
+      const found = await store.findRefreshToken(q, hash);
+      // RFC 6749 §6: bound to its client; somebody else's try does not harm the family.
+      if (!found || found.isExpired || found.family.clientRowId !== asking.client.id)
+        return 'unknown, expired or of another client';
+      if (found.dpopJkt !== null && found.dpopJkt !== asking.dpopJkt) return 'bound to another key';
+      const scopes = narrowScopes(given.scope, found.family.scopes);
+      if (!scopes) throw oauthError('invalid_scope');
+      const account = await accounts.findById(q, found.family.accountId as AccountId);
+      if (!account) return 'the account is disabled';
+      const successor = await takeSuccessor(q, asking, refreshToken, found);
+      if (successor === null) return 'used before';
+      const to = { realm: asking.realm, client: asking.client, account, sign };
+      const answer = await answerWith(q, to, found.family, scopes, asking.dpopJkt);
+      if (scopes.includes('openid'))
+        answer.id_token = await tokens.signIdToken(to, found.family, {
+          nonce: null,
+          accessToken: answer.access_token,
+          isAuthTimeRequested: true,
+        });
+      return { answer: { ...answer, refresh_token: successor } };
+    });
+    if (typeof outcome === 'string')
+      throw oauthError('invalid_grant', { detail: { reason: outcome, client: asking.client.clientId } });
+    return outcome.answer;
+  }
+
+  async function takeSuccessor(
+    q: Queryable,
+    asking: Asking,
+    refreshToken: string,
+    before: store.RefreshToken,
+  ): Promise<string | null> {
+    const hash = hashToken(refreshToken);
+    const made = await tokens.makeRefreshToken(refreshToken);
+    if (await store.rotateRefreshToken(q, hash, { hash: hashToken(made.token), jwe: made.jwe })) {
+      const isOffline = before.family.sessionId === null;
+      await store.insertRefreshToken(q, {
+        hash: hashToken(made.token),
+        familyId: before.family.id,
+        dpopJkt: before.dpopJkt,
+        ttlSeconds: isOffline ? FAMILY_SECONDS.offline : FAMILY_SECONDS.online,
+      });
+      return made.token;
+    }
+    const now = await store.findRefreshToken(q, hash);
+    if (now?.isWithinGrace && !now.isSuccessorUsed && now.successorJwe)
+      return tokens.openSuccessor(refreshToken, now.successorJwe);
+    if (now) {
+      await store.deleteFamily(q, now.family.id);
+      await audit.record(q, {
+        type: 'refresh.reused',
+        realmId: asking.realm.id,
+        accountId: now.family.accountId,
+        clientId: asking.client.clientId,
+        address: asking.address,
+      });
+    }
+    return null;
+  }
+
+  /** A token for the client itself; it names no account. */
+  async function byClientCredentials(asking: Asking, given: { scope: string | undefined }): Promise<TokenAnswer> {
+    const { realm, client } = asking;
+    // RFC 6749 §4.4: only confidential clients.
+    if (client.protocol.token_endpoint_auth_method === 'none') throw oauthError('unauthorized_client');
+    const own = client.protocol.scopes.filter((scope) => !['openid', 'offline_access'].includes(scope));
+    const scopes = narrowScopes(given.scope ?? '', own);
+    if (!scopes) throw oauthError('invalid_scope');
+    const sign = await tokens.signer(realm);
+    return db.transaction(async (q) => {
+      const family: store.Family = {
+        id: uuidv7(),
+        realmId: realm.id,
+        clientRowId: client.id,
+        accountId: null,
+        sessionId: null,
+        sid: null,
+        scopes,
+        detail: { authTime: 0, amr: [], acr: '', userinfoClaims: [], idTokenClaims: [] },
+      };
+      await store.insertFamily(q, family, ACCESS_TOKEN_SECONDS);
+      return answerWith(q, { realm, client, account: null, sign }, family, scopes, asking.dpopJkt);
+    });
+  }
+
+  return { byAuthorizationCode, byRefreshToken, byClientCredentials };
+}
+
+function mayRefresh(client: Client): boolean {
+  return client.protocol.grant_types.includes('refresh_token');
+}
+
+/** RFC 9449 §5: refresh tokens of public clients are bound to the key; a confidential client is bound by its own secret. */
+function boundKey(client: Client, asking: Asking): string | null {
+  return client.protocol.token_endpoint_auth_method === 'none' ? asking.dpopJkt : null;
+}

@@ -1,0 +1,197 @@
+// The standard provider (RFC 6749, OpenID Connect Core): issuing codes, pushed requests, consent, introspection, revocation,
+// and looking an access token up. HTTP is in provider_routes.ts, grants are in grants.ts.
+
+import type { Account, Accounts, SignedIn } from '../accounts/accounts.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Client } from '../clients/clients.ts';
+import type { Database } from '../db/database.ts';
+import type { Job } from '../db/jobs.ts';
+import type { AccountId, ClientRowId, PlainToken, RedirectUri } from '../lib/ids.ts';
+import { createToken, hashToken } from '../lib/token.ts';
+import type { Realm } from '../realms/realms.ts';
+import * as consents from './consent_store.ts';
+import { type AuthorizeParameters, parseClaims, parseMaxAge } from './provider_request.ts';
+import * as store from './token_store.ts';
+
+const CODE_TTL_SECONDS = 60;
+/** RFC 9126 §2.2 asks for a short life; it must outlast nothing but a redirect. */
+export const PUSHED_TTL_SECONDS = 90;
+const PUSHED_PREFIX = 'urn:ietf:params:oauth:request_uri:';
+/** Authentication context: one factor, or more (names of our own, advertised in the metadata). */
+export const ACR = { one: 'urn:causeway:acr:1', several: 'urn:causeway:acr:2' } as const;
+
+export type ActiveToken = store.AccessToken & { account: Account | null };
+export type ConsentSummary = Awaited<ReturnType<typeof consents.listConsents>>[number];
+export type Provider = ReturnType<typeof createProvider>;
+
+/** The provider over one database. */
+export function createProvider(options: { db: Database; audit: Audit; accounts: Accounts }) {
+  const { db, audit, accounts } = options;
+
+  /** A code for a signed-in reader; null when the session has ended in between. */
+  async function issueCode(
+    signedIn: SignedIn,
+    client: Client,
+    request: AuthorizeParameters,
+    granted: { scopes: string[]; redirectUri: RedirectUri },
+  ): Promise<PlainToken | null> {
+    const code = createToken();
+    const claims = parseClaims(request.claims);
+    const detail: store.CodeDetail = {
+      scopes: granted.scopes,
+      nonce: request.nonce ?? null,
+      codeChallenge: request.code_challenge ?? null,
+      dpopJkt: request.dpop_jkt ?? null,
+      isAuthTimeRequested: parseMaxAge(request.max_age) !== undefined,
+      authTime: Math.floor(signedIn.session.authenticatedAt.getTime() / 1000),
+      amr: ['pwd'],
+      acr: ACR.one,
+      userinfoClaims: claims?.userinfo ?? [],
+      idTokenClaims: claims?.idToken ?? [],
+    };
+    const draft = {
+      codeHash: hashToken(code),
+      sessionId: signedIn.session.id,
+      clientRowId: client.id,
+      redirectUri: granted.redirectUri,
+      detail,
+      ttlSeconds: CODE_TTL_SECONDS,
+    };
+    return (await store.insertProviderCode(db, draft)) ? code : null;
+  }
+
+  /** RFC 9126 §2.2: keeps an authenticated client's request and names it by a URI that works once. */
+  async function push(
+    client: Client,
+    parameters: Record<string, string>,
+  ): Promise<{ request_uri: string; expires_in: number }> {
+    const handle = createToken();
+    await store.insertPushedRequest(db, {
+      hash: hashToken(handle),
+      clientRowId: client.id,
+      parameters,
+      ttlSeconds: PUSHED_TTL_SECONDS,
+    });
+    return { request_uri: `${PUSHED_PREFIX}${handle}`, expires_in: PUSHED_TTL_SECONDS };
+  }
+
+  /** The parameters behind a pushed request URI of this client, used up by asking; null for any other URI. */
+  async function takePushed(client: Client, requestUri: string): Promise<AuthorizeParameters | null> {
+    if (!requestUri.startsWith(PUSHED_PREFIX)) return null;
+    return store.consumePushedRequest(db, hashToken(requestUri.slice(PUSHED_PREFIX.length)), client.id);
+  }
+
+  /** What an account allowed a client before; null when nothing. */
+  const consentedScopes = (accountId: AccountId, client: Client): Promise<string[] | null> =>
+    consents.findConsent(db, accountId, client.id);
+
+  /** Remembers a yes on the consent page. */
+  async function consent(
+    signedIn: SignedIn,
+    client: Client,
+    scopes: readonly string[],
+    address: string | null,
+  ): Promise<void> {
+    await db.transaction(async (q) => {
+      await consents.putConsent(q, signedIn.account.id, client.id, scopes);
+      await audit.record(q, {
+        type: 'consent.given',
+        realmId: client.realmId,
+        accountId: signedIn.account.id,
+        sessionId: signedIn.session.id,
+        clientId: client.clientId,
+        address,
+        detail: { scopes },
+      });
+    });
+  }
+
+  const listConsents = (accountId: AccountId): Promise<ConsentSummary[]> => consents.listConsents(db, accountId);
+
+  /** Forgets a consent and ends every token that came of it. False when there was none. */
+  async function withdrawConsent(
+    signedIn: SignedIn,
+    clientRowId: ClientRowId,
+    address: string | null,
+  ): Promise<boolean> {
+    return db.transaction(async (q) => {
+      const isWithdrawn = await consents.deleteConsent(q, signedIn.account.id, clientRowId);
+      if (isWithdrawn)
+        await audit.record(q, {
+          type: 'consent.withdrawn',
+          realmId: signedIn.account.realmId,
+          accountId: signedIn.account.id,
+          address,
+        });
+      return isWithdrawn;
+    });
+  }
+
+  /** A live access token of a realm with its account; null for anything else, an ID token included. */
+  async function findActive(realm: Realm, token: string): Promise<ActiveToken | null> {
+    // Opaque tokens have a known form, JWTs three parts; anything else cannot be ours and costs no look-up.
+    if (!/^(cwa_[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/.test(token) || token.length > 8192)
+      return null;
+    const found = await store.findAccessToken(db, hashToken(token));
+    if (!found || found.family.realmId !== realm.id) return null;
+    const account = found.family.accountId === null ? null : await accounts.findById(db, found.family.accountId);
+    return found.family.accountId !== null && !account ? null : { ...found, account };
+  }
+
+  /** RFC 7662 §2.2: what a token is worth; `{active: false}` and nothing more for whoever is not entitled to know. */
+  async function introspect(realm: Realm, client: Client, token: string): Promise<Record<string, unknown>> {
+    const active = await findActive(realm, token);
+    if (active && active.family.clientRowId === client.id) {
+      return {
+        active: true,
+        scope: active.scopes.join(' '),
+        client_id: client.clientId,
+        token_type: active.dpopJkt ? 'DPoP' : 'Bearer',
+        exp: Math.floor(active.expiresAt.getTime() / 1000),
+        iat: Math.floor(active.issuedAt.getTime() / 1000),
+        sub: active.account?.sub ?? `client:${client.clientId}`,
+        aud: client.protocol.access_token.audience ?? realm.authOrigin,
+        iss: realm.authOrigin,
+        ...(active.dpopJkt && { cnf: { jkt: active.dpopJkt } }),
+      };
+    }
+    const refresh = /^cwr_/.test(token) ? await store.findRefreshToken(db, hashToken(token)) : null;
+    if (!refresh || refresh.isUsed || refresh.isExpired || refresh.family.clientRowId !== client.id)
+      return { active: false };
+    return { active: true, scope: refresh.family.scopes.join(' '), client_id: client.clientId, iss: realm.authOrigin };
+  }
+
+  /** RFC 7009 §2.1: ends a token of this client; a refresh token takes its family with it. Unknown tokens are fine. */
+  async function revoke(client: Client, token: string): Promise<void> {
+    const hash = hashToken(token);
+    const [access, refresh] = await Promise.all([store.findAccessToken(db, hash), store.findRefreshToken(db, hash)]);
+    // RFC 7009 §2.1: a token of another client is not revoked.
+    if (refresh?.family.clientRowId === client.id) await store.deleteFamily(db, refresh.family.id);
+    else if (access?.family.clientRowId === client.id) await store.deleteAccessToken(db, hash);
+  }
+
+  /** The database's time, milliseconds since the epoch: the same on every node. */
+  const now = (): Promise<number> => store.readNow(db);
+
+  /** Takes an identifier that may be used once, on all nodes. */
+  const takeOnce = (identifier: string, seconds: number): Promise<boolean> =>
+    store.useIdentifier(db, hashToken(identifier), seconds);
+
+  const jobs: readonly Job[] = [{ name: 'oauth.sweep_tokens', everySeconds: 300, run: store.deleteExpiredTokens }];
+
+  return {
+    issueCode,
+    push,
+    takePushed,
+    consentedScopes,
+    consent,
+    listConsents,
+    withdrawConsent,
+    findActive,
+    introspect,
+    revoke,
+    takeOnce,
+    now,
+    jobs,
+  };
+}

@@ -1,0 +1,347 @@
+// The front channel of the standard provider on the auth domain: authorize (GET, POST) and consent; token_routes.ts has the
+// back channel. Decisions are made in provider_decision.ts; here they become redirects, forms and pages.
+
+import { z } from 'zod';
+import type { SignedIn } from '../accounts/accounts.ts';
+import type { Reader } from '../accounts/middleware.ts';
+import { type Client, type Clients, redirectHost, redirectOrigins } from '../clients/clients.ts';
+import { readForm, readRawForm } from '../http/body.ts';
+import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { AppError } from '../http/errors.ts';
+import { readQuery } from '../http/query.ts';
+import { configuredUrl, type OwnPath, seeOther } from '../http/redirect.ts';
+import { type Context, routes } from '../http/route.ts';
+import type { Keys } from '../keys/keys.ts';
+import type { RedirectUri } from '../lib/ids.ts';
+import type { Login } from '../login/login.ts';
+import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { type Carried, createCarrier } from './carried_request.ts';
+import { legalDescription } from './oauth_error.ts';
+import { ACR, type Provider as ProviderService } from './provider.ts';
+import { decideProvider, type Provider, type ProviderDecision } from './provider_decision.ts';
+import { AUTHORIZE_PARAMETERS, type AuthorizeParameters } from './provider_request.ts';
+
+const AUTHORIZE = '/oauth/authorize';
+const CONSENT = '/oauth/consent';
+const LONGEST_CARRIED = 6000;
+const consentForm = z.object({
+  csrf_token: z.string().max(200).default(''),
+  carried: z.string().max(LONGEST_CARRIED).default(''),
+  answer: z.enum(['allow', 'deny']),
+});
+
+export function providerRoutes(options: {
+  provider: ProviderService;
+  clients: Clients;
+  login: Login;
+  reader: Reader;
+  keys: Keys;
+  pages: SitePages;
+  secrets: readonly string[];
+}) {
+  const { provider, clients, login, reader, keys, pages } = options;
+  const { seal, open: openCarried } = createCarrier(options.secrets);
+
+  async function authorize(ctx: Context) {
+    const { carried } = readQuery(ctx, ['carried']);
+    const opened = carried === undefined ? null : await openCarried(carried);
+    // A request that comes back from sign-in or consent is the sealed one, whatever else the address says.
+    if (opened) return proceed(ctx, opened);
+    const parameters = readQuery(ctx, AUTHORIZE_PARAMETERS);
+    const pushed = await takePushed(ctx, parameters);
+    return proceed(ctx, {
+      parameters: pushed ?? parameters,
+      isPushed: pushed !== null,
+      startedAt: await provider.now(),
+      consentedIn: null,
+    });
+  }
+
+  /**
+   * OpenID Connect Core §3.1.2.1: POST MUST work too. A cross-site form post carries no Lax cookies, so the request is
+   * turned into the same one by GET, where the reader's session is seen.
+   */
+  async function authorizeByPost(ctx: Context) {
+    const form = await readRawForm(ctx);
+    if (ctx.querystring !== '')
+      throw new AppError('invalid_request', {
+        description: 'Send the parameters in the body or in the query, not in both.',
+      });
+    const parameters = Object.fromEntries(
+      AUTHORIZE_PARAMETERS.flatMap((name) => (form.get(name) ? [[name, form.get(name) as string]] : [])),
+    );
+    const url = configuredUrl(`${siteOf(ctx).realm.authOrigin}${AUTHORIZE}`, parameters);
+    seeOther(ctx, url);
+  }
+
+  async function takePushed(ctx: Context, parameters: AuthorizeParameters): Promise<AuthorizeParameters | null> {
+    const { client_id: clientId, request_uri: requestUri } = parameters;
+    if (requestUri === undefined || clientId === undefined) return null;
+    const client = await clients.find(siteOf(ctx).realm.id, clientId);
+    return client ? provider.takePushed(client, requestUri) : null;
+  }
+
+  async function proceed(ctx: Context, carried: Carried): Promise<void> {
+    const { realm } = siteOf(ctx);
+    const { parameters } = carried;
+    const client = parameters.client_id === undefined ? null : await clients.find(realm.id, parameters.client_id);
+    const signedIn = await reader.find(ctx);
+    const facts: Provider = {
+      client,
+      isPushed: carried.isPushed,
+      signedIn: signedIn && {
+        accountId: signedIn.account.id,
+        sub: signedIn.account.sub,
+        ageSeconds: signedIn.session.ageSeconds,
+        authenticatedAt: signedIn.session.authenticatedAt.getTime(),
+        acr: ACR.one,
+      },
+      startedAt: carried.startedAt,
+      consented: signedIn && client ? await provider.consentedScopes(signedIn.account.id, client) : null,
+      hasJustConsented: signedIn !== null && carried.consentedIn === signedIn.session.id,
+      hint: await readHint(ctx, parameters.id_token_hint),
+    };
+    await act(ctx, decideProvider(parameters, facts), { carried, client, signedIn });
+  }
+
+  async function readHint(ctx: Context, hint: string | undefined): Promise<Provider['hint']> {
+    if (hint === undefined) return { kind: 'absent' };
+    const { realm } = siteOf(ctx);
+    // OpenID Connect Core §3.1.2.1: an expired hint is still one.
+    const payload = await keys.verify(realm.id, hint, { issuer: realm.authOrigin, typ: 'JWT', mayBeExpired: true });
+    return typeof payload?.sub === 'string' ? { kind: 'sub', sub: payload.sub } : { kind: 'invalid' };
+  }
+
+  async function act(
+    ctx: Context,
+    decision: ProviderDecision,
+    on: { carried: Carried; client: Client | null; signedIn: SignedIn | null },
+  ): Promise<void> {
+    const { parameters } = on.carried;
+    switch (decision.kind) {
+      case 'refuse-here':
+        throw new AppError(decision.code, {
+          description: decision.description,
+          rows: decision.sent === undefined ? [] : [{ label: 'Sent', value: decision.sent.slice(0, 500) }],
+          detail: {
+            client: parameters.client_id ?? null,
+            sent: decision.sent ?? null,
+            registered: on.client?.redirectUris ?? [],
+          },
+        });
+      case 'refuse-there':
+        if (on.client?.protocol.is_dynamic && !hasInteracted(on)) throw leaveToReader(ctx, decision, parameters);
+        return respond(ctx, decision.to, parameters, {
+          error: decision.error,
+          error_description: legalDescription(decision.description),
+        });
+      case 'login':
+        return askToSignIn(ctx, on.carried, on.client as Client, decision);
+      case 'consent':
+        return seeOther(ctx, `${CONSENT}?carried=${encodeURIComponent(await seal(on.carried))}` as OwnPath);
+      case 'issue': {
+        const code = await provider.issueCode(on.signedIn as SignedIn, on.client as Client, parameters, decision);
+        if (code === null)
+          return askToSignIn(ctx, on.carried, on.client as Client, { prompt: 'login', why: 'not-signed-in' });
+        return respond(ctx, decision.redirectUri, parameters, { code });
+      }
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  /**
+   * RFC 9700 §4.11.2: for a client that nobody vouches for, a link to us must not become a redirect to it before the reader
+   * has done anything; the reader sees where the link leads.
+   */
+  function leaveToReader(
+    ctx: Context,
+    refused: Extract<ProviderDecision, { kind: 'refuse-there' }>,
+    parameters: AuthorizeParameters,
+  ): AppError {
+    const fields = {
+      error: refused.error,
+      error_description: legalDescription(refused.description),
+      ...(parameters.state !== undefined && { state: parameters.state }),
+      iss: siteOf(ctx).realm.authOrigin,
+    };
+    return new AppError('untrusted_client', {
+      rows: [
+        { label: 'Site', value: new URL(refused.to).host },
+        { label: 'Error', value: refused.error },
+      ],
+      continueUrl: configuredUrl(refused.to, fields),
+      detail: { client: parameters.client_id ?? null, error: refused.error },
+    });
+  }
+
+  /** The answer to the client. RFC 9207 §2: it MUST name the issuer, in errors too. */
+  function respond(
+    ctx: Context,
+    to: RedirectUri,
+    parameters: AuthorizeParameters,
+    answer: Record<string, string>,
+  ): void {
+    const fields = {
+      ...answer,
+      ...(parameters.state !== undefined && { state: parameters.state }),
+      iss: siteOf(ctx).realm.authOrigin,
+    };
+    if (parameters.response_mode !== 'form_post') {
+      seeOther(ctx, configuredUrl(to, fields));
+      return;
+    }
+    // OAuth 2.0 Form Post Response Mode §2.
+    pages.render(ctx, {
+      view: 'oauth/form_post',
+      data: { action: to, fields: Object.entries(fields).map(([name, value]) => ({ name, value })) },
+      formTargets: [new URL(to).origin].filter((origin) => origin !== 'null'),
+      hasScript: true,
+    });
+  }
+
+  async function askToSignIn(
+    ctx: Context,
+    carried: Carried,
+    client: Client,
+    need: Pick<Extract<ProviderDecision, { kind: 'login' }>, 'prompt' | 'why'>,
+  ): Promise<void> {
+    const { realm, domain } = siteOf(ctx);
+    const { parameters } = carried;
+    const handle = await login.makeReturn(domain.host, {
+      path: `${AUTHORIZE}?carried=${encodeURIComponent(await seal(carried))}` as OwnPath,
+      client: { name: client.name, host: redirectHost(client) },
+      targets: redirectOrigins(client),
+      since: need.why === 'not-signed-in' ? 0 : carried.startedAt,
+    });
+    const page = need.prompt === 'create' ? '/signup' : '/login';
+    seeOther(
+      ctx,
+      configuredUrl(`${realm.authOrigin}${page}`, {
+        request_handle: handle,
+        login_hint: parameters.login_hint ?? null,
+        ui_locales: parameters.ui_locales ?? null,
+      }),
+    );
+  }
+
+  async function showConsent(ctx: Context) {
+    const { carried } = readQuery(ctx, ['carried']);
+    const { opened, client, signedIn } = await requireConsentable(ctx, carried);
+    if (!signedIn) return seeOther(ctx, `${AUTHORIZE}?carried=${encodeURIComponent(carried ?? '')}` as OwnPath);
+    const decision = decideProvider(opened.parameters, consentFacts(client, signedIn, opened));
+    if (decision.kind !== 'consent')
+      return seeOther(ctx, `${AUTHORIZE}?carried=${encodeURIComponent(carried ?? '')}` as OwnPath);
+    pages.render(ctx, {
+      view: 'oauth/consent',
+      formTargets: redirectOrigins(client),
+      uiLocales: opened.parameters.ui_locales ?? null,
+      data: {
+        clientName: client.name,
+        clientHost: redirectHost(client),
+        accountName: signedIn.account.name ?? signedIn.account.username ?? signedIn.account.email ?? '',
+        scopes: decision.scopes,
+        csrfToken: csrfToken(ctx),
+        carried: carried ?? '',
+      },
+    });
+  }
+
+  async function answerConsent(ctx: Context) {
+    const form = await readForm(ctx, consentForm);
+    const { opened, client, signedIn } = await requireConsentable(ctx, form.carried);
+    const again = `${CONSENT}?carried=${encodeURIComponent(form.carried)}` as OwnPath;
+    if (!hasCsrfToken(ctx, form.csrf_token) || !signedIn) return seeOther(ctx, again);
+    if (form.answer === 'deny') {
+      return respond(ctx, opened.parameters.redirect_uri as RedirectUri, opened.parameters, {
+        error: 'access_denied',
+        error_description: 'The reader did not allow it.',
+      });
+    }
+    const decision = decideProvider(opened.parameters, consentFacts(client, signedIn, opened));
+    if (decision.kind !== 'consent') return seeOther(ctx, again);
+    await provider.consent(signedIn, client, decision.scopes, addressOf(ctx));
+    seeOther(
+      ctx,
+      `${AUTHORIZE}?carried=${encodeURIComponent(await seal({ ...opened, consentedIn: signedIn.session.id }))}` as OwnPath,
+    );
+  }
+
+  /** The sealed request of the consent page; its client and redirect URI are proven anew. */
+  async function requireConsentable(ctx: Context, carried: string | undefined) {
+    const opened = await openCarried(carried);
+    const client =
+      opened?.parameters.client_id === undefined
+        ? null
+        : await clients.find(siteOf(ctx).realm.id, opened.parameters.client_id);
+    if (!opened || !client || !client.redirectUris.includes(opened.parameters.redirect_uri ?? ''))
+      throw new AppError('invalid_request', { description: 'Start again from the site that sent you here.' });
+    return { opened, client, signedIn: await reader.find(ctx) };
+  }
+
+  const consentFacts = (client: Client, signedIn: SignedIn, opened: Carried): Provider => ({
+    client,
+    isPushed: opened.isPushed,
+    signedIn: {
+      accountId: signedIn.account.id,
+      sub: signedIn.account.sub,
+      ageSeconds: 0,
+      authenticatedAt: opened.startedAt + 1,
+      acr: ACR.one,
+    },
+    startedAt: opened.startedAt,
+    consented: null,
+    hasJustConsented: false,
+    hint: { kind: 'absent' },
+  });
+
+  const page = { on: 'auth', answers: 'page', effect: 'acts' } as const;
+  const free = 'none: writes only for a signed-in reader';
+  return routes([
+    {
+      ...page,
+      name: 'oauth.authorize',
+      method: 'GET',
+      path: '/oauth/authorize',
+      limit: free,
+      csrf: 'own: codes reach only the proven redirect URI',
+      handle: authorize,
+    },
+    {
+      ...page,
+      name: 'oauth.authorize_by_post',
+      method: 'POST',
+      path: '/oauth/authorize',
+      limit: 'none: only turned into GET',
+      csrf: 'own: becomes the same request by GET',
+      handle: authorizeByPost,
+    },
+    {
+      ...page,
+      name: 'oauth.show_consent',
+      method: 'GET',
+      path: '/oauth/consent',
+      effect: 'reads',
+      limit: free,
+      csrf: 'none: reads',
+      handle: showConsent,
+    },
+    {
+      ...page,
+      name: 'oauth.answer_consent',
+      method: 'POST',
+      path: '/oauth/consent',
+      limit: free,
+      csrf: 'form',
+      handle: answerConsent,
+    },
+  ]);
+}
+
+/** Whether the reader did something in the course of this very request: signed in, or answered the consent page. */
+function hasInteracted({ carried, signedIn }: { carried: Carried; signedIn: SignedIn | null }): boolean {
+  return (
+    carried.consentedIn !== null ||
+    (signedIn !== null && signedIn.session.authenticatedAt.getTime() > carried.startedAt)
+  );
+}

@@ -1,0 +1,155 @@
+// The back channel of the standard provider on the auth domain, for clients that authenticate: token, pushed requests (RFC
+// 9126), introspection (RFC 7662), revocation (RFC 7009). Grants are in grants.ts.
+
+import type { Client } from '../clients/clients.ts';
+import { readRawForm } from '../http/body.ts';
+import { AppError } from '../http/errors.ts';
+import { type Context, routes } from '../http/route.ts';
+import type { RateLimits } from '../ratelimit/ratelimit.ts';
+import { addressOf, siteOf } from '../realms/middleware.ts';
+import type { ClientAuthentication } from './client_authentication.ts';
+import { checkDpopProof } from './dpop.ts';
+import type { Grants, TokenAnswer } from './grants.ts';
+import { oauthError } from './oauth_error.ts';
+import type { Provider as ProviderService } from './provider.ts';
+import { decideProvider } from './provider_decision.ts';
+import { AUTHORIZE_PARAMETERS } from './provider_request.ts';
+
+export function tokenRoutes(options: {
+  provider: ProviderService;
+  grants: Grants;
+  clientAuthentication: ClientAuthentication;
+  rateLimits: RateLimits;
+}) {
+  const { provider, grants, clientAuthentication, rateLimits } = options;
+
+  async function token(ctx: Context) {
+    const form = await readRawForm(ctx);
+    const client = await authenticate(ctx, form);
+    const grant = form.get('grant_type');
+    if (grant === undefined) throw oauthError('invalid_request', { description: 'Send grant_type.' });
+    if (!['authorization_code', 'refresh_token', 'client_credentials'].includes(grant))
+      throw oauthError('unsupported_grant_type');
+    if (!(client.protocol.grant_types as readonly string[]).includes(grant)) throw oauthError('unauthorized_client');
+    const asking = { realm: siteOf(ctx).realm, client, dpopJkt: await dpopKey(ctx, client), address: addressOf(ctx) };
+    ctx.body = await byGrant(grant, asking, form);
+  }
+
+  function byGrant(
+    grant: string,
+    asking: Parameters<Grants['byRefreshToken']>[0],
+    form: ReadonlyMap<string, string>,
+  ): Promise<TokenAnswer> {
+    switch (grant) {
+      case 'authorization_code':
+        return grants.byAuthorizationCode(asking, {
+          code: form.get('code'),
+          redirectUri: form.get('redirect_uri'),
+          verifier: form.get('code_verifier'),
+        });
+      case 'refresh_token':
+        return grants.byRefreshToken(asking, { refreshToken: form.get('refresh_token'), scope: form.get('scope') });
+      default:
+        return grants.byClientCredentials(asking, { scope: form.get('scope') });
+    }
+  }
+
+  async function dpopKey(ctx: Context, client: Client): Promise<string | null> {
+    const proof = ctx.get('DPoP');
+    if (!proof) {
+      if (client.protocol.dpop_bound_access_tokens)
+        throw oauthError('invalid_dpop_proof', { description: 'This client must send a DPoP proof.' });
+      return null;
+    }
+    return checkDpopProof(
+      proof,
+      { method: ctx.method, url: `${siteOf(ctx).realm.authOrigin}${ctx.path}` },
+      provider.takeOnce,
+    );
+  }
+
+  /** Client authentication behind a limit per client and address, so that nobody can lock a client out from elsewhere. */
+  async function authenticate(ctx: Context, form: ReadonlyMap<string, string>): Promise<Client> {
+    const { realm } = siteOf(ctx);
+    const key = `${realm.id}:${addressOf(ctx) ?? 'unknown'}`;
+    const take = { policy: 'client-authentication', key, points: 300, seconds: 300 } as const;
+    try {
+      return await clientAuthentication.authenticate(
+        realm.id,
+        {
+          authorization: ctx.get('Authorization'),
+          clientId: form.get('client_id'),
+          clientSecret: form.get('client_secret'),
+          assertionType: form.get('client_assertion_type'),
+          assertion: form.get('client_assertion'),
+        },
+        realm.authOrigin,
+      );
+    } catch (error) {
+      const taken = await rateLimits.take([take]);
+      if (!taken.isAllowed) throw new AppError('too_many_requests', { retryAfterSeconds: taken.retryAfterSeconds });
+      throw error;
+    }
+  }
+
+  async function push(ctx: Context) {
+    const form = await readRawForm(ctx);
+    const client = await authenticate(ctx, form);
+    // RFC 9126 §2.1: request_uri MUST NOT be among the parameters.
+    if (form.has('request_uri'))
+      throw oauthError('invalid_request', { description: 'Send the parameters themselves.' });
+    const parameters = Object.fromEntries(
+      AUTHORIZE_PARAMETERS.flatMap((name) => (form.get(name) ? [[name, form.get(name) as string]] : [])),
+    );
+    const decision = decideProvider(
+      { ...parameters, client_id: client.clientId },
+      {
+        client,
+        isPushed: true,
+        signedIn: null,
+        startedAt: 0,
+        consented: null,
+        hasJustConsented: false,
+        hint: { kind: 'absent' },
+      },
+    );
+    if (decision.kind === 'refuse-here') throw oauthError('invalid_request', { description: decision.description });
+    if (decision.kind === 'refuse-there' && decision.error !== 'login_required')
+      throw oauthError('invalid_request', { description: decision.description });
+    ctx.status = 201;
+    ctx.body = await provider.push(client, { ...parameters, client_id: client.clientId });
+  }
+
+  async function introspect(ctx: Context) {
+    const form = await readRawForm(ctx);
+    const client = await authenticate(ctx, form);
+    // RFC 7662 §2.1: the endpoint MUST NOT be a token oracle; a public client cannot prove who it is.
+    if (client.protocol.token_endpoint_auth_method === 'none') throw oauthError('invalid_client');
+    const token = form.get('token');
+    if (token === undefined) throw oauthError('invalid_request', { description: 'Send token.' });
+    ctx.body = await provider.introspect(siteOf(ctx).realm, client, token);
+  }
+
+  async function revoke(ctx: Context) {
+    const form = await readRawForm(ctx);
+    const client = await authenticate(ctx, form);
+    const token = form.get('token');
+    if (token === undefined) throw oauthError('invalid_request', { description: 'Send token.' });
+    await provider.revoke(client, token);
+    ctx.body = {};
+  }
+
+  const api = {
+    on: 'auth',
+    answers: 'oauth',
+    effect: 'acts',
+    csrf: 'own: the client authenticates',
+    limit: 'client-authentication',
+  } as const;
+  return routes([
+    { ...api, name: 'oauth.token', method: 'POST', path: '/oauth/token', handle: token },
+    { ...api, name: 'oauth.push', method: 'POST', path: '/oauth/par', handle: push },
+    { ...api, name: 'oauth.introspect', method: 'POST', path: '/oauth/introspect', handle: introspect },
+    { ...api, name: 'oauth.revoke', method: 'POST', path: '/oauth/revoke', handle: revoke },
+  ]);
+}

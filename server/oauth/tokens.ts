@@ -1,0 +1,145 @@
+// What the token endpoint hands out: access tokens (opaque, or JWT of RFC 9068), refresh tokens, ID tokens. Every access token
+// has a row, whatever its form, so revoking it works for both.
+
+import { createHash } from 'node:crypto';
+import { CompactEncrypt, compactDecrypt, type JWTPayload } from 'jose';
+import { v7 as uuidv7 } from 'uuid';
+import type { Account } from '../accounts/accounts.ts';
+import type { Client } from '../clients/clients.ts';
+import type { Queryable } from '../db/database.ts';
+import type { Keys, Signer } from '../keys/keys.ts';
+import { deriveKey } from '../lib/seal.ts';
+import { createToken, hashToken } from '../lib/token.ts';
+import type { Realm } from '../realms/realms.ts';
+import { claimsFor } from './claims.ts';
+import * as store from './token_store.ts';
+
+/** RFC 9068 §3 asks for short lives; a revoked JWT is refused by our own endpoints at once, by others when it expires. */
+export const ACCESS_TOKEN_SECONDS = 600;
+export const ID_TOKEN_SECONDS = 3600;
+/** A family that is not refreshed for this long is over; with offline access longer. */
+export const FAMILY_SECONDS = { online: 86_400 * 30, offline: 86_400 * 180 } as const;
+
+export const ACCESS_TOKEN_TYP = 'at+jwt';
+export const ID_TOKEN_TYP = 'JWT';
+
+export type Tokens = ReturnType<typeof createTokens>;
+/** Whom tokens are for, and what signs them (made before the transaction, see Keys.signer). */
+export type Grantee = { realm: Realm; client: Client; account: Account | null; sign: Signer };
+
+/** @param options keys: sign for the realm's issuer */
+export function createTokens(options: { keys: Keys }) {
+  const { keys } = options;
+
+  /** A new access token of a family. */
+  async function issueAccessToken(
+    q: Queryable,
+    to: Grantee,
+    family: store.Family,
+    more: { scopes: readonly string[]; dpopJkt: string | null },
+  ): Promise<string> {
+    const { realm, client } = to;
+    const { format, claims, audience } = client.protocol.access_token;
+    const token =
+      format === 'jwt'
+        ? await signAccessToken(to, family, { ...more, claims, audience: audience ?? realm.authOrigin })
+        : `cwa_${createToken()}`;
+    await store.insertAccessToken(q, {
+      hash: hashToken(token),
+      familyId: family.id,
+      scopes: more.scopes,
+      dpopJkt: more.dpopJkt,
+      ttlSeconds: ACCESS_TOKEN_SECONDS,
+    });
+    return token;
+  }
+
+  function signAccessToken(
+    { realm, client, account, sign }: Grantee,
+    family: store.Family,
+    more: { scopes: readonly string[]; dpopJkt: string | null; claims: readonly string[]; audience: string },
+  ): Promise<string> {
+    const now = Math.floor(Date.now() / 1000);
+    const profile = account ? pick(claimsFor(account, more.scopes, [...more.claims]), more.claims) : {};
+    const payload: JWTPayload = {
+      ...profile,
+      iss: realm.authOrigin,
+      // RFC 9068 §5: a client's own token must not look like an account's.
+      sub: account?.sub ?? `client:${client.clientId}`,
+      aud: more.audience,
+      client_id: client.clientId,
+      scope: more.scopes.join(' '),
+      iat: now,
+      exp: now + ACCESS_TOKEN_SECONDS,
+      jti: uuidv7(),
+      ...(account && { auth_time: family.detail.authTime }),
+      ...(more.dpopJkt && { cnf: { jkt: more.dpopJkt } }),
+    };
+    return sign(client.protocol.id_token_signed_response_alg, payload, { typ: ACCESS_TOKEN_TYP });
+  }
+
+  /** OpenID Connect Core §2: who signed in, when and how, for this client alone. */
+  function signIdToken(
+    to: Grantee & { account: Account },
+    family: store.Family,
+    more: { nonce: string | null; accessToken: string; isAuthTimeRequested: boolean },
+  ): Promise<string> {
+    const { realm, client, account } = to;
+    const alg = client.protocol.id_token_signed_response_alg;
+    const now = Math.floor(Date.now() / 1000);
+    const { detail } = family;
+    const payload: JWTPayload = {
+      ...pick(claimsFor(account, [], [...detail.idTokenClaims]), detail.idTokenClaims),
+      iss: realm.authOrigin,
+      sub: account.sub,
+      aud: client.clientId,
+      iat: now,
+      exp: now + ID_TOKEN_SECONDS,
+      auth_time: detail.authTime,
+      acr: detail.acr,
+      amr: [...detail.amr],
+      at_hash: leftHalf(alg, more.accessToken),
+      ...(family.sid && { sid: family.sid }),
+      ...(more.nonce !== null && { nonce: more.nonce }),
+    };
+    return to.sign(alg, payload, { typ: ID_TOKEN_TYP });
+  }
+
+  /** A refresh token, and the form in which its predecessor's row keeps it: readable only with the predecessor itself. */
+  async function makeRefreshToken(predecessor: string | null): Promise<{ token: string; jwe: string }> {
+    const token = `cwr_${createToken()}`;
+    const jwe =
+      predecessor === null
+        ? ''
+        : await new CompactEncrypt(new TextEncoder().encode(token))
+            .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+            .encrypt(deriveKey(predecessor, 'refresh-successor'));
+    return { token, jwe };
+  }
+
+  /** The successor that was given out for a refresh token before. */
+  async function openSuccessor(predecessor: string, jwe: string): Promise<string> {
+    const { plaintext } = await compactDecrypt(jwe, deriveKey(predecessor, 'refresh-successor'), {
+      keyManagementAlgorithms: ['dir'],
+      contentEncryptionAlgorithms: ['A256GCM'],
+    });
+    return new TextDecoder().decode(plaintext);
+  }
+
+  /** What signs for a realm; ask before the transaction begins. */
+  const signer = (realm: Realm): Promise<Signer> => keys.signer(realm.id);
+
+  return { signer, issueAccessToken, signIdToken, makeRefreshToken, openSuccessor };
+}
+
+/** OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the signature's algorithm. */
+function leftHalf(alg: string, token: string): string {
+  const digest = createHash(alg === 'EdDSA' ? 'sha512' : 'sha256')
+    .update(token)
+    .digest();
+  return digest.subarray(0, digest.length / 2).toString('base64url');
+}
+
+function pick(claims: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => name !== 'sub' && names.includes(name)));
+}
