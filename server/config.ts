@@ -88,7 +88,7 @@ export const SETTINGS = {
     fallback: () => [],
     shown: 'required with DATABASE_URL',
     secret: true,
-    says: 'Key material, 32 characters or more, the same on every node. To replace it write `new,old`: the first signs, all verify. Losing it loses sign-in pages that are open, and no session.',
+    says: 'Key material, 32 characters or more, the same on every node. To replace it write `new,old`: the first signs, all verify. Losing it loses the signing keys of the standard provider and the sign-in pages that are open; no session.',
   }),
   proxies: set<readonly string[]>({
     variable: 'CAUSEWAY_PROXIES',
