@@ -106,7 +106,7 @@ export function createGrants(options: {
     codeHash: ReturnType<typeof hashToken>,
   ): Promise<TokenAnswer> {
     const { realm, client } = asking;
-    const { scopes, nonce, isAuthTimeRequested, codeChallenge: _, dpopJkt: __, ...detail } = code.detail;
+    const { scopes, nonce, codeChallenge: _, dpopJkt: __, ...detail } = code.detail;
     const isOffline = scopes.includes('offline_access');
     const family: store.Family = {
       id: uuidv7(),
@@ -128,7 +128,6 @@ export function createGrants(options: {
       answer.id_token = await tokens.signIdToken(to, family, {
         nonce,
         accessToken: answer.access_token,
-        isAuthTimeRequested,
       });
     if (mayRefresh(client)) {
       const { token } = await tokens.makeRefreshToken(null);
@@ -190,7 +189,6 @@ export function createGrants(options: {
         answer.id_token = await tokens.signIdToken(to, found.family, {
           nonce: null,
           accessToken: answer.access_token,
-          isAuthTimeRequested: true,
         });
       return { answer: { ...answer, refresh_token: successor } };
     });

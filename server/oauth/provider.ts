@@ -10,7 +10,7 @@ import type { AccountId, ClientRowId, PlainToken, RedirectUri } from '../lib/ids
 import { createToken, hashToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
 import * as consents from './consent_store.ts';
-import { type AuthorizeParameters, parseClaims, parseMaxAge } from './provider_request.ts';
+import { type AuthorizeParameters, parseClaims } from './provider_request.ts';
 import * as store from './token_store.ts';
 
 const CODE_TTL_SECONDS = 60;
@@ -42,7 +42,6 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
       nonce: request.nonce ?? null,
       codeChallenge: request.code_challenge ?? null,
       dpopJkt: request.dpop_jkt ?? null,
-      isAuthTimeRequested: parseMaxAge(request.max_age) !== undefined,
       authTime: Math.floor(signedIn.session.authenticatedAt.getTime() / 1000),
       amr: ['pwd'],
       acr: ACR.one,

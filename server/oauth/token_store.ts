@@ -31,7 +31,6 @@ export type CodeDetail = GrantDetail & {
   nonce: string | null;
   codeChallenge: string | null;
   dpopJkt: string | null;
-  isAuthTimeRequested: boolean;
 };
 
 export type ProviderCode = {

@@ -82,7 +82,7 @@ export function createTokens(options: { keys: Keys }) {
   function signIdToken(
     to: Grantee & { account: Account },
     family: store.Family,
-    more: { nonce: string | null; accessToken: string; isAuthTimeRequested: boolean },
+    more: { nonce: string | null; accessToken: string },
   ): Promise<string> {
     const { realm, client, account } = to;
     const alg = client.protocol.id_token_signed_response_alg;
