@@ -1,6 +1,6 @@
 // THE WIRING: every feature made once, bottom-up, in the order that also fixes who may import whom.
 
-import { createAccounts, createPasswords } from './accounts/accounts.ts';
+import { createAccounts } from './accounts/accounts.ts';
 import { createReader } from './accounts/middleware.ts';
 import { createAudit } from './audit/audit.ts';
 import { createClients } from './clients/clients.ts';
@@ -24,6 +24,7 @@ import {
   createTokens,
 } from './oauth/oauth.ts';
 import { createBackChannelLogout, recordEnd } from './oidc/oidc.ts';
+import { createPasswords } from './passwords/passwords.ts';
 import { createProducts } from './products/products.ts';
 import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';

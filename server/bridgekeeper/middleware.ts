@@ -1,8 +1,13 @@
-// Cookies of the flow on a client domain: which browser started it, and whether to leave it in peace for a while.
+// What the session-sharing API leaves in a browser: the session after a sign-in, and on a client domain the cookies of the
+// flow (which browser started it, and whether to leave it in peace for a while).
 
 import { clearCookie, readCookie, readCookies, setCookie } from '../http/cookies.ts';
 import type { Context } from '../http/route.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
+import type { Completed } from '../login/login.ts';
+import { keepSignedIn } from '../login/middleware.ts';
+import { echoToken } from '../sessions/middleware.ts';
+import { presentMe } from './present.ts';
 
 const FLOW_PREFIX = '__Host-qt-flow-';
 const FLOW_SECONDS = 600;
@@ -14,6 +19,14 @@ const AFTERLIFE_SECONDS = 60;
 const QUIET = '__Host-qt-quiet';
 
 type Flow = { name: string; hash: Buffer; isRestart: boolean };
+
+/** Answers a script after a proof: the session as a cookie and, for apps, as the header `x-qt-auth`, and who it is. */
+export function answerCompleted(ctx: Context, completed: Completed): void {
+  keepSignedIn(ctx, completed);
+  echoToken(ctx, completed.credential);
+  const { user, 'active-sessions-count': count } = presentMe(completed.signedIn);
+  ctx.body = { user, 'active-sessions-count': count };
+}
 
 /** The flows that this browser has under way on this host, oldest first. */
 export function readFlows(ctx: Context): Flow[] {

@@ -7,9 +7,10 @@ import { readJson } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { Login, SignInRefused } from '../login/login.ts';
-import { keepSignedIn, readAttempt } from '../login/middleware.ts';
+import { readAttempt } from '../login/middleware.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
-import { clearCredential, echoToken } from '../sessions/middleware.ts';
+import { clearCredential } from '../sessions/middleware.ts';
+import { answerCompleted } from './middleware.ts';
 import { presentMe, presentUser } from './present.ts';
 
 const text = (most: number) =>
@@ -67,10 +68,7 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
     if (identifier === '' || !body.password) throw new AppError('invalid_credentials');
     const outcome = await login.signIn(attempt, { identifier, password: body.password });
     if (!outcome.ok) throw signInRefusal(outcome);
-    keepSignedIn(ctx, outcome);
-    echoToken(ctx, outcome.credential);
-    const { user, 'active-sessions-count': count } = presentMe(outcome.signedIn);
-    ctx.body = { user, 'active-sessions-count': count };
+    answerCompleted(ctx, outcome);
   }
 
   async function signUp(ctx: Context) {
@@ -94,12 +92,7 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
       ctx.body = { user: presentUser(outcome.account) };
       return;
     }
-    keepSignedIn(ctx, outcome);
-    echoToken(ctx, outcome.credential);
-    ctx.body = {
-      user: presentUser(outcome.signedIn.account),
-      'active-sessions-count': outcome.signedIn.session.activeCount,
-    };
+    answerCompleted(ctx, outcome);
   }
 
   async function updateProfile(ctx: Context) {

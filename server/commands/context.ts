@@ -2,7 +2,7 @@
 // running or not) and the features, opened in this order and closed in reverse.
 
 import pg from 'pg';
-import { createAccounts, createPasswords } from '../accounts/accounts.ts';
+import { createAccounts } from '../accounts/accounts.ts';
 import { createAudit } from '../audit/audit.ts';
 import { createClients } from '../clients/clients.ts';
 import { type Config, ConfigError, processConfig } from '../config.ts';
@@ -11,6 +11,7 @@ import { embeddedSecret, openEmbedded } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
 import { createKeys } from '../keys/keys.ts';
 import { recordEnd } from '../oidc/oidc.ts';
+import { createPasswords } from '../passwords/passwords.ts';
 import { createRealms } from '../realms/realms.ts';
 import { createSessions } from '../sessions/sessions.ts';
 

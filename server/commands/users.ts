@@ -2,7 +2,8 @@
 // the command line, where every process of the machine could read it.
 
 import { text as readAll } from 'node:stream/consumers';
-import { LONGEST_PASSWORD, type RegisterFault } from '../accounts/accounts.ts';
+import type { RegisterFault } from '../accounts/accounts.ts';
+import { LONGEST_PASSWORD } from '../passwords/passwords.ts';
 import type { Realm } from '../realms/realms.ts';
 import { type CommandContext, CommandFailed, UsageFault } from './context.ts';
 import { askSecret, isTerminal } from './terminal.ts';

@@ -1,39 +1,31 @@
 // The sign-in journey: identifier and password to a session, sign-up, sign-out, and the way back to where the reader was.
 // It knows no OAuth: whoever needs a sign-in hands over a path, and checks everything again when the browser returns.
 
-import type { Account, Accounts, Passwords, RegisterFault, SignedIn } from '../accounts/accounts.ts';
-import { canonicalIdentifier, LONGEST_PASSWORD } from '../accounts/accounts.ts';
+import {
+  type Account,
+  type Accounts,
+  canonicalIdentifier,
+  type RegisterFault,
+  type SignedIn,
+} from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../db/database.ts';
 import type { AccountId, Host } from '../lib/ids.ts';
 import { createSealer } from '../lib/seal.ts';
 import { hashToken } from '../lib/token.ts';
+import { LONGEST_PASSWORD, type Passwords } from '../passwords/passwords.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
-import type { Realm } from '../realms/realms.ts';
-import type { Credential, RevokeReason, Sessions } from '../sessions/sessions.ts';
+import type { RevokeReason, Sessions } from '../sessions/sessions.ts';
+import { type Attempt, type Completed, createCompletion } from './complete.ts';
 import { checkElsewhere } from './credential_check.ts';
-import { type Device, openDevice, sealDevice } from './device.ts';
+import { type Device, openDevice } from './device.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
 import { signInTakes, signUpTakes } from './throttle.ts';
 
+export type { Attempt, Completed, Proof, SignedInNow } from './complete.ts';
 export { logoutGate } from './logout_gate.ts';
 export type { ReturnTo } from './return_handle.ts';
 
-/** Who tries, from where: all that a sign-in needs to know of its request. */
-export type Attempt = {
-  realm: Realm;
-  host: Host;
-  address: string | null;
-  userAgent: string | null;
-  /** Value of the device cookie. */
-  deviceCookie: string | null;
-  /** Who is signed in on this host already. */
-  current: SignedIn | null;
-  /** Aborted when the client goes away. */
-  signal?: AbortSignal;
-};
-
-export type SignedInNow = { ok: true; credential: Credential; deviceCookie: string; signedIn: SignedIn };
 export type SignInRefused =
   | { ok: false; reason: 'wrong' }
   | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
@@ -61,17 +53,16 @@ export function createLogin(options: {
   const { db, audit, rateLimits, sessions, accounts, passwords } = options;
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
+  const complete = createCompletion({ db, audit, sessions, accounts, deviceSealer });
 
   /** Signs in with identifier and password. One answer for an unknown identifier, a wrong password and a disabled account. */
   async function signIn(
     attempt: Attempt,
     given: { identifier: string; password: string },
-  ): Promise<SignedInNow | SignInRefused> {
+  ): Promise<Completed | SignInRefused> {
     const device = await openDevice(deviceSealer, attempt.deviceCookie);
     const proven = await provePassword(attempt, given, device);
-    return proven.ok
-      ? begin(attempt, proven.accountId, await sealDevice(deviceSealer, device, proven.accountId))
-      : proven;
+    return proven.ok ? complete(attempt, { accountId: proven.accountId, amr: ['pwd'] }) : proven;
   }
 
   /** Whether a password is right, behind the same limits and with the same answers as a sign-in; no session begins. */
@@ -159,46 +150,11 @@ export function createLogin(options: {
     return isSame ? now.id : null;
   }
 
-  /**
-   * Begins the session of somebody who has just proved who they are. The token is new whatever was there before (session
-   * fixation); the same account keeps its session and its other domains, another account's session on this browser ends.
-   */
-  async function begin(attempt: Attempt, accountId: AccountId, deviceCookie: string): Promise<SignedInNow> {
-    const { realm, current } = attempt;
-    const facts = {
-      host: attempt.host,
-      amr: ['pwd'],
-      userAgent: attempt.userAgent?.slice(0, 500) ?? null,
-      address: attempt.address,
-    };
-    const { credential } = await db.transaction(async (q) => {
-      const isSame = current?.account.id === accountId;
-      if (current && !isSame)
-        await sessions.revoke(q, current.session, { reason: 'replaced', address: attempt.address });
-      const made = isSame
-        ? { sessionId: current.session.id, credential: await sessions.renew(q, realm, current.session, facts) }
-        : await sessions.create(q, realm, accountId, facts);
-      await audit.record(q, {
-        type: 'sign-in.succeeded',
-        realmId: realm.id,
-        accountId,
-        sessionId: made.sessionId,
-        address: attempt.address,
-      });
-      return made;
-    });
-    const signedIn = await accounts.findSignedIn({ kind: 'cookie', ...credential }, attempt.host);
-    // A renewed session that was signed out elsewhere meanwhile is gone; the proof still stands, so a new one begins.
-    if (!signedIn && current) return begin({ ...attempt, current: null }, accountId, deviceCookie);
-    if (!signedIn) throw new Error('a session ended while it began');
-    return { ok: true, credential, deviceCookie, signedIn };
-  }
-
   /** Makes an account and, unless told otherwise, signs it in. */
   async function signUp(
     attempt: Attempt,
     given: { email: string; password: string; username: string | null; name: string | null; mayBegin: boolean },
-  ): Promise<SignedInNow | { ok: true; account: Account; credential: null } | SignUpRefused> {
+  ): Promise<Completed | { ok: true; account: Account; credential: null } | SignUpRefused> {
     const { realm } = attempt;
     if (realm.settings.signup === 'closed') return { ok: false, reason: 'closed' };
     const taken = await rateLimits.take(signUpTakes(realm, attempt.address));
@@ -207,8 +163,7 @@ export function createLogin(options: {
     const registered = await accounts.register(realm, given, from);
     if (!registered.ok) return { ok: false, reason: 'faults', faults: registered.faults };
     if (!given.mayBegin) return { ok: true, account: registered.account, credential: null };
-    const device = await openDevice(deviceSealer, attempt.deviceCookie);
-    return begin(attempt, registered.account.id, await sealDevice(deviceSealer, device, registered.account.id));
+    return complete(attempt, { accountId: registered.account.id, amr: ['pwd'] });
   }
 
   /** Ends the reader's SSO session, and with it the session of every domain, from the next request on. */
@@ -222,5 +177,5 @@ export function createLogin(options: {
   const readReturn = (host: Host, handle: string | null | undefined): Promise<ReturnTo | null> =>
     openReturn(returnSealer, host, handle);
 
-  return { signIn, verifyPassword, signUp, signOut, makeReturn, readReturn };
+  return { signIn, verifyPassword, signUp, complete, signOut, makeReturn, readReturn };
 }

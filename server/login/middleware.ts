@@ -3,14 +3,16 @@
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
 import { readCookie, setCookie } from '../http/cookies.ts';
+import { renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
+import { type OwnPath, seeOther } from '../http/redirect.ts';
 import type { Context } from '../http/route.ts';
 import { asSessionId, type SessionId } from '../lib/ids.ts';
 import { addressOf, isSiteOpen, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
-import type { Attempt, SignedInNow } from './login.ts';
+import type { Attempt, Completed, ReturnTo, SignedInNow } from './login.ts';
 
 const DEVICE_COOKIE = '__Host-qt-device';
 /** How long the page after signing out still tells which sites it reached. */
@@ -40,6 +42,16 @@ export function keepSignedIn(ctx: Context, now: SignedInNow): void {
   setCredential(ctx, now.credential, settingSeconds(siteOf(ctx).realm.settings.session_absolute));
   setCookie(ctx, { name: DEVICE_COOKIE, value: now.deviceCookie, maxAgeSeconds: DEVICE_LIFETIME_SECONDS });
   ctx.state['signedIn'] = now.signedIn;
+}
+
+/**
+ * Answers a form of the hosted pages after a proof: on to where the reader wanted to go, by 303, so that no browser sends what
+ * was typed on to there (RFC 9700 §4.12).
+ */
+export function goOn(ctx: Context, completed: Completed, to: Pick<ReturnTo, 'path'> | null): void {
+  keepSignedIn(ctx, completed);
+  renewCsrf(ctx);
+  seeOther(ctx, to?.path ?? ('/' as OwnPath));
 }
 
 /** Notes in the state of this browser which session it has just ended; no address carries it. */

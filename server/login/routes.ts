@@ -13,7 +13,7 @@ import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login, ReturnTo, SignInRefused, SignUpRefused } from './login.ts';
-import { keepSignedIn, readAttempt } from './middleware.ts';
+import { goOn, readAttempt } from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
 const signInForm = z.object({
@@ -102,10 +102,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     );
     if (outcome === 'busy') return again('busy', 3);
     if (!outcome.ok) return again(...explainSignIn(ctx, outcome));
-    keepSignedIn(ctx, outcome);
-    renewCsrf(ctx);
-    // RFC 9700 §4.12: 303, so that no browser sends the password on to where it goes next.
-    seeOther(ctx, to?.path ?? '/');
+    goOn(ctx, outcome, to);
   }
 
   async function showSignUp(ctx: Context) {
@@ -153,7 +150,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     const outcome = await refuseWhenBusy(ctx, () => login.signUp(attempt, given));
     if (outcome === 'busy') return again({ form: 'busy' }, 3);
     if (!outcome.ok) return again(...explainSignUp(ctx, outcome));
-    if (outcome.credential) keepSignedIn(ctx, outcome);
+    if (outcome.credential) return goOn(ctx, outcome, to);
     renewCsrf(ctx);
     seeOther(ctx, to?.path ?? '/');
   }

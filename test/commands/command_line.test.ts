@@ -114,7 +114,7 @@ test('users add takes the password from standard input and prints id and sub', a
   const realm = (await setup.realms.findBySlug('daily'))!;
   const account = (await setup.accounts.findByEmail(setup.db, realm.id, 'a@example.com'))!;
   t.like(account, { name: 'Ada', username: 'ada', sub: made.stdout.split(/\s/)[3] });
-  const { createPasswords } = await import('../../server/accounts/accounts.ts');
+  const { createPasswords } = await import('../../server/passwords/passwords.ts');
   const stored = (await setup.accounts.findForSignIn(realm.id, 'ada'))!;
   t.true((await createPasswords({ concurrency: 1 }).verify(stored.passwordHash, 'a good long password')).isRight);
   t.regex((await add('a@example.com', 'a good long password')).stderr, /the e-mail address belongs to another account/);

@@ -3,13 +3,14 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
-import { createAccounts, createPasswords } from '../../server/accounts/accounts.ts';
+import { createAccounts } from '../../server/accounts/accounts.ts';
 import { createAudit } from '../../server/audit/audit.ts';
 import { createClients } from '../../server/clients/clients.ts';
 import { applyRealmFile, readStored } from '../../server/commands/apply.ts';
 import { presentRealmFile } from '../../server/commands/export.ts';
 import { openDatabase } from '../../server/db/database.ts';
 import { asHost } from '../../server/lib/ids.ts';
+import { createPasswords } from '../../server/passwords/passwords.ts';
 import { createRealms } from '../../server/realms/realms.ts';
 import { createSessions } from '../../server/sessions/sessions.ts';
 import { createDatabase } from '../support/database.ts';

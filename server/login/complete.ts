@@ -1,0 +1,82 @@
+// Where every sign-in ends, however it was proven (password, one-time code, link, passkey, another provider): the one place
+// that begins a session. What stands between a proof and a session is asked here, so that no way in can go around it.
+
+import type { Accounts, SignedIn } from '../accounts/accounts.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Database } from '../db/database.ts';
+import type { AccountId, Host } from '../lib/ids.ts';
+import type { Sealer } from '../lib/seal.ts';
+import type { Realm } from '../realms/realms.ts';
+import type { Credential, Sessions } from '../sessions/sessions.ts';
+import { openDevice, sealDevice } from './device.ts';
+
+/** Who tries, from where: all that a sign-in needs to know of its request. */
+export type Attempt = {
+  realm: Realm;
+  host: Host;
+  address: string | null;
+  userAgent: string | null;
+  /** Value of the device cookie. */
+  deviceCookie: string | null;
+  /** Who is signed in on this host already. */
+  current: SignedIn | null;
+  /** Aborted when the client goes away. */
+  signal?: AbortSignal;
+};
+
+/** What was proven, and how (RFC 8176: `pwd`, `otp`, `sms`, `hwk`, …). */
+export type Proof = { accountId: AccountId; amr: readonly string[] };
+
+export type SignedInNow = { ok: true; credential: Credential; deviceCookie: string; signedIn: SignedIn };
+/** What a proof leads to. */
+export type Completed = SignedInNow;
+
+/** @param options deviceSealer: of the device cookie */
+export function createCompletion(options: {
+  db: Database;
+  audit: Audit;
+  sessions: Sessions;
+  accounts: Accounts;
+  deviceSealer: Sealer;
+}) {
+  const { db, audit, sessions, accounts, deviceSealer } = options;
+
+  /**
+   * Begins the session of somebody who has just proved who they are. The token is new whatever was there before (session
+   * fixation); the same account keeps its session and its other domains, another account's session on this browser ends.
+   */
+  async function complete(attempt: Attempt, proof: Proof): Promise<Completed> {
+    const { realm, current } = attempt;
+    const { accountId } = proof;
+    const facts = {
+      host: attempt.host,
+      amr: proof.amr,
+      userAgent: attempt.userAgent?.slice(0, 500) ?? null,
+      address: attempt.address,
+    };
+    const { credential } = await db.transaction(async (q) => {
+      const isSame = current?.account.id === accountId;
+      if (current && !isSame)
+        await sessions.revoke(q, current.session, { reason: 'replaced', address: attempt.address });
+      const made = isSame
+        ? { sessionId: current.session.id, credential: await sessions.renew(q, realm, current.session, facts) }
+        : await sessions.create(q, realm, accountId, facts);
+      await audit.record(q, {
+        type: 'sign-in.succeeded',
+        realmId: realm.id,
+        accountId,
+        sessionId: made.sessionId,
+        address: attempt.address,
+      });
+      return made;
+    });
+    const signedIn = await accounts.findSignedIn({ kind: 'cookie', ...credential }, attempt.host);
+    // A renewed session that was signed out elsewhere meanwhile is gone; the proof still stands, so a new one begins.
+    if (!signedIn && current) return complete({ ...attempt, current: null }, proof);
+    if (!signedIn) throw new Error('a session ended while it began');
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    return { ok: true, credential, deviceCookie: await sealDevice(deviceSealer, device, accountId), signedIn };
+  }
+
+  return complete;
+}
