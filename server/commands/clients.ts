@@ -4,7 +4,7 @@
 import { stringify } from 'yaml';
 import type { StoredClient } from '../clients/clients.ts';
 import type { Queryable } from '../db/database.ts';
-import { createToken } from '../lib/token.ts';
+import { createTaggedToken } from '../lib/token.ts';
 import { mappingInput, presentUserinfo } from '../oidc/oidc.ts';
 import type { Realm } from '../realms/realms.ts';
 import { applyRealmFile } from './apply.ts';
@@ -225,7 +225,7 @@ function change(
 }
 
 /** Prefixed, so that scanners of source code know it for a secret. */
-const newSecret = (): string => `cws_${createToken()}`;
+const newSecret = (): string => createTaggedToken('cws');
 
 function hostsOf({ redirectUris }: StoredClient): string {
   return [...new Set(redirectUris.map((uri) => new URL(uri).host))].join(', ');

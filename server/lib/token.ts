@@ -2,10 +2,13 @@
 // plain SHA-256 is enough for storage (a slow hash is for secrets that people choose).
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import type { PlainToken, TokenHash } from './ids.ts';
 
 const TOKEN_BYTES = 32;
 const TOKEN_FORM = /^[A-Za-z0-9_-]{43}$/;
+/** CRC-32 in base64url. */
+const CHECKSUM_LENGTH = 6;
 
 /** A new secret: 256 random bits, base64url, 43 characters. */
 export function createToken(): PlainToken {
@@ -15,6 +18,31 @@ export function createToken(): PlainToken {
 /** What a client sent, if it has the form of a token; null spares the database a look-up that can find nothing. */
 export function parseToken(value: string | undefined | null): PlainToken | null {
   return value != null && TOKEN_FORM.test(value) ? (value as PlainToken) : null;
+}
+
+/** What a secret that is handed to developers is for: access, refresh and initial access token, client secret. */
+export type TokenTag = 'cwa' | 'cwr' | 'cwi' | 'cws';
+
+/**
+ * A new secret for developers: its tag, by which scanners of source code know a leaked one, 256 random bits, and a checksum,
+ * by which both scanners and we tell a made-up one without a look-up.
+ */
+export function createTaggedToken(tag: TokenTag): string {
+  const random = createToken();
+  return `${tag}_${random}${checksum(tag, random)}`;
+}
+
+/** Whether a text has the form of a secret with that tag, its checksum included. */
+export function isTaggedToken(tag: TokenTag, value: string): boolean {
+  if (!value.startsWith(`${tag}_`)) return false;
+  const [random, check] = [value.slice(tag.length + 1, -CHECKSUM_LENGTH), value.slice(-CHECKSUM_LENGTH)];
+  return TOKEN_FORM.test(random) && check === checksum(tag, random);
+}
+
+function checksum(tag: TokenTag, random: string): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc32(`${tag}_${random}`));
+  return bytes.toString('base64url');
 }
 
 /** The stored form of a secret: SHA-256, 32 bytes. */

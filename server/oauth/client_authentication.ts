@@ -9,6 +9,8 @@ import { oauthError } from './oauth_error.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const ASSERTION_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'RS512', 'ES384'];
+/** RFC 8725 §3.12: a JWT of another declared type is no assertion; one that declares nothing, or just that it is a JWT, may be. */
+const ASSERTION_TYPS: readonly unknown[] = [undefined, 'JWT', 'jwt', 'client-authentication+jwt'];
 const LONGEST_ASSERTION_SECONDS = 300;
 const SKEW_SECONDS = 60;
 
@@ -84,13 +86,14 @@ export function createClientAuthentication(options: {
     try {
       const keys = jwks ? createLocalJWKSet(jwks) : uri ? keysAt(uri) : null;
       if (!keys) return false;
-      const { payload } = await jwtVerify(assertion, keys as Parameters<typeof jwtVerify>[1], {
+      const { payload, protectedHeader } = await jwtVerify(assertion, keys as Parameters<typeof jwtVerify>[1], {
         algorithms: ASSERTION_ALGS,
         issuer: client.clientId,
         subject: client.clientId,
         requiredClaims: ['exp', 'jti'],
         clockTolerance: SKEW_SECONDS,
       });
+      if (!ASSERTION_TYPS.includes(protectedHeader.typ)) return false;
       // RFC 7523 §3: the audience MUST be the issuer alone, as a string; an array with others serves an attack.
       if (payload.aud !== audience) return false;
       if (payload.iat !== undefined && payload.iat > Date.now() / 1000 + SKEW_SECONDS) return false;

@@ -7,7 +7,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId } from '../lib/ids.ts';
-import { hashToken, parseToken } from '../lib/token.ts';
+import { hashToken, isTaggedToken, parseToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
 import { oauthError } from './oauth_error.ts';
 import { isVerified } from './pkce.ts';
@@ -26,9 +26,6 @@ export type TokenAnswer = {
 
 export type Asking = { realm: Realm; client: Client; dpopJkt: string | null; address: string | null };
 export type Grants = ReturnType<typeof createGrants>;
-
-/** Refresh tokens carry a tag for secret scanners before their 43 random characters. */
-const REFRESH_FORM = /^cwr_[A-Za-z0-9_-]{43}$/;
 
 /** The grants over one database. */
 export function createGrants(options: {
@@ -168,7 +165,7 @@ export function createGrants(options: {
   ): Promise<TokenAnswer> {
     const { refreshToken } = given;
     if (refreshToken === undefined) throw oauthError('invalid_request', { description: 'Send refresh_token.' });
-    if (!REFRESH_FORM.test(refreshToken)) throw oauthError('invalid_grant');
+    if (!isTaggedToken('cwr', refreshToken)) throw oauthError('invalid_grant');
     const hash = hashToken(refreshToken);
     const sign = await tokens.signer(asking.realm);
     const outcome = await db.transaction(async (q) => {

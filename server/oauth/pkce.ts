@@ -1,16 +1,17 @@
 // Proof Key for Code Exchange (RFC 7636), S256 alone (RFC 9700 §2.1.1).
 
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { isSameHash } from '../lib/token.ts';
 
-const CHALLENGE = /^[A-Za-z0-9_-]{43}$/;
-const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
+/** RFC 7636 §4.1, §4.2: verifier and challenge are 43 to 128 unreserved characters. */
+const VALUE = /^[A-Za-z0-9._~-]{43,128}$/;
 
 /** Why a challenge of a request cannot be taken; null when it can, or when there is none. */
 export function checkChallenge(challenge: string | undefined, method: string | undefined): string | null {
   if (challenge === undefined) return method === undefined ? null : 'Send code_challenge with code_challenge_method.';
   // RFC 7636 §4.3: a missing method means plain, which is not offered.
   if (method !== 'S256') return 'Send code_challenge_method=S256.';
-  return CHALLENGE.test(challenge) ? null : 'The code_challenge must be a base64url SHA-256.';
+  return VALUE.test(challenge) ? null : 'The code_challenge must be the base64url SHA-256 of the code_verifier.';
 }
 
 /**
@@ -19,8 +20,8 @@ export function checkChallenge(challenge: string | undefined, method: string | u
  */
 export function isVerified(challenge: string | null, verifier: string | undefined): boolean {
   if (challenge === null) return verifier === undefined;
-  if (verifier === undefined || !VERIFIER.test(verifier)) return false;
+  if (verifier === undefined || !VALUE.test(verifier)) return false;
   // RFC 7636 §4.6: the code verifier is hashed and compared with the challenge.
-  const computed = createHash('sha256').update(verifier).digest();
-  return timingSafeEqual(computed, Buffer.from(challenge, 'base64url'));
+  const computed = createHash('sha256').update(verifier).digest('base64url');
+  return isSameHash(Buffer.from(computed), Buffer.from(challenge));
 }

@@ -17,7 +17,7 @@ import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import { AppError } from '../http/errors.ts';
 import type { RealmId } from '../lib/ids.ts';
-import { createToken, hashToken } from '../lib/token.ts';
+import { createTaggedToken, createToken, hashToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
 import { oauthError } from './oauth_error.ts';
 import * as store from './registration_store.ts';
@@ -151,7 +151,7 @@ export function createRegistration(options: { db: Database; audit: Audit; client
     } = metadata;
     const scopes = registrableScopes(scope);
     const clientId = `dyn_${createToken().slice(0, 22)}`;
-    const secret = said.token_endpoint_auth_method.startsWith('client_secret_') ? `cws_${createToken()}` : null;
+    const secret = said.token_endpoint_auth_method.startsWith('client_secret_') ? createTaggedToken('cws') : null;
     const protocol = { ...said, scopes, require_pkce: true, consent: 'ask', is_dynamic: true };
     const issuedAt = await db.transaction(async (q) => {
       if ((await store.countDynamicClients(q, realm.id)) >= MOST_DYNAMIC_CLIENTS)
@@ -203,7 +203,7 @@ export async function makeInitialToken(
   q: Queryable,
   of: { realmId: RealmId; uses: number; ttlSeconds: number },
 ): Promise<string> {
-  const token = `cwi_${createToken()}`;
+  const token = createTaggedToken('cwi');
   await store.insertInitialToken(q, { hash: hashToken(token), ...of });
   return token;
 }

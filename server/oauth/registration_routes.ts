@@ -5,20 +5,21 @@ import { z } from 'zod';
 import { readJson } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
+import { isTaggedToken } from '../lib/token.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import { oauthError } from './oauth_error.ts';
 import type { Registration } from './registration.ts';
 
-const INITIAL_TOKEN = /^bearer +(cwi_[A-Za-z0-9_-]{43})$/i;
+const BEARER = /^bearer +(\S+)$/i;
 
 export function registrationRoutes({ registration }: { registration: Registration }) {
   async function register(ctx: Context) {
     const { realm } = siteOf(ctx);
     if (realm.settings.dynamic_registration !== 'on') throw new AppError('not_found');
     const header = ctx.get('Authorization');
-    const token = INITIAL_TOKEN.exec(header)?.[1];
+    const token = BEARER.exec(header)?.[1];
     // Known before the body is read: without a token nobody learns what the rules are.
-    if (token === undefined || !(await registration.isUsable(realm.id, token))) throw refuseToken(header !== '');
+    if (token === undefined || !isTaggedToken('cwi', token) || !(await registration.isUsable(realm.id, token))) throw refuseToken(header !== '');
     const sent = await readJson(ctx, z.record(z.string(), z.unknown()));
     const registered = await registration.register(realm, token, sent, addressOf(ctx));
     if (!registered) throw refuseToken(true);

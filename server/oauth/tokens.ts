@@ -2,14 +2,14 @@
 // has a row, whatever its form, so revoking it works for both.
 
 import { createHash } from 'node:crypto';
-import { CompactEncrypt, compactDecrypt, type JWTPayload } from 'jose';
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
 import type { Account } from '../accounts/accounts.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Queryable } from '../db/database.ts';
-import type { Keys, Signer } from '../keys/keys.ts';
+import { ALGS, type Keys, type Signer } from '../keys/keys.ts';
 import { deriveKey } from '../lib/seal.ts';
-import { createToken, hashToken } from '../lib/token.ts';
+import { createTaggedToken, hashToken, isTaggedToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
 import { claimsFor } from './claims.ts';
 import * as store from './token_store.ts';
@@ -22,6 +22,24 @@ export const FAMILY_SECONDS = { online: 86_400 * 30, offline: 86_400 * 180 } as 
 
 export const ACCESS_TOKEN_TYP = 'at+jwt';
 export const ID_TOKEN_TYP = 'JWT';
+
+const LONGEST_ACCESS_TOKEN = 8192;
+
+/**
+ * Whether a text has the form of one of our access tokens: opaque with a right checksum, or a JWT whose header says what ours
+ * say. It proves nothing; it keeps what anybody can make up away from the database.
+ */
+export function isAccessTokenForm(token: string): boolean {
+  if (token.length > LONGEST_ACCESS_TOKEN) return false;
+  if (isTaggedToken('cwa', token)) return true;
+  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(token)) return false;
+  try {
+    const { typ, alg } = decodeProtectedHeader(token);
+    return typ === ACCESS_TOKEN_TYP && (ALGS as readonly unknown[]).includes(alg);
+  } catch {
+    return false;
+  }
+}
 
 export type Tokens = ReturnType<typeof createTokens>;
 /** Whom tokens are for, and what signs them (made before the transaction, see Keys.signer). */
@@ -43,7 +61,7 @@ export function createTokens(options: { keys: Keys }) {
     const token =
       format === 'jwt'
         ? await signAccessToken(to, family, { ...more, claims, audience: audience ?? realm.authOrigin })
-        : `cwa_${createToken()}`;
+        : createTaggedToken('cwa');
     await store.insertAccessToken(q, {
       hash: hashToken(token),
       familyId: family.id,
@@ -107,7 +125,7 @@ export function createTokens(options: { keys: Keys }) {
 
   /** A refresh token, and the form in which its predecessor's row keeps it: readable only with the predecessor itself. */
   async function makeRefreshToken(predecessor: string | null): Promise<{ token: string; jwe: string }> {
-    const token = `cwr_${createToken()}`;
+    const token = createTaggedToken('cwr');
     const jwe =
       predecessor === null
         ? ''

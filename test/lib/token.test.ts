@@ -1,7 +1,7 @@
 // Random secrets, their form and their stored hashes.
 
 import test from 'ava';
-import { createToken, hashToken, isSameHash, parseToken } from '../../server/lib/token.ts';
+import { createTaggedToken, createToken, hashToken, isSameHash, isTaggedToken, parseToken } from '../../server/lib/token.ts';
 
 test('security 8: a token is 256 bits as 43 characters of base64url, and never comes twice', (t) => {
   const tokens = Array.from({ length: 5000 }, createToken);
@@ -46,4 +46,26 @@ test('hashes are the same only when every byte is, whatever their lengths', (t) 
   t.false(isSameHash(hash, other));
   t.false(isSameHash(hash, hash.subarray(0, 31)));
   t.false(isSameHash(hash, Buffer.alloc(0)));
+});
+
+test('a secret for developers begins with its tag and ends with a checksum; whoever makes one up has not the form of one', (t) => {
+  for (const tag of ['cwa', 'cwr', 'cwi', 'cws'] as const) {
+    const token = createTaggedToken(tag);
+    t.regex(token, new RegExp(`^${tag}_[A-Za-z0-9_-]{49}$`));
+    t.true(isTaggedToken(tag, token));
+    for (const bad of [
+      '',
+      `${tag}_`,
+      `${tag}_${createToken()}`,
+      `${tag}_${createToken()}AAAAAA`,
+      `${token}A`,
+      token.slice(0, -1),
+      ` ${token}`,
+      `${token}\n`,
+      token.replace(tag, 'cwx'),
+      `${token.slice(0, 10)}${token[10] === 'A' ? 'B' : 'A'}${token.slice(11)}`,
+    ])
+      t.false(isTaggedToken(tag, bad), bad);
+    t.false(isTaggedToken(tag === 'cwa' ? 'cwr' : 'cwa', token));
+  }
 });

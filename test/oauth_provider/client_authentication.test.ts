@@ -2,6 +2,7 @@
 
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'ava';
+import { createTaggedToken } from '../../server/lib/token.ts';
 import { send } from '../support/browser.ts';
 import { checkTokenError, startConformance } from '../support/conformance.ts';
 import {
@@ -128,7 +129,7 @@ test('security 104: grants are per client: no refresh token for a client without
   const rp = createRelyingParty(on.server, 'no-refresh');
   const tokens = await rp.signIn((await signedInReader(on.server)).browser);
   t.false('refresh_token' in tokens);
-  checkTokenError(await rp.refresh(`cwr_${'x'.repeat(43)}`), 'unauthorized_client');
+  checkTokenError(await rp.refresh(createTaggedToken('cwr')), 'unauthorized_client');
   checkTokenError(await ask({ ...grant, client_id: 'cc-public' }), 'unauthorized_client');
 });
 

@@ -1,6 +1,7 @@
 // What tokens say and where they are worth something: userinfo, introspection, revocation, claims, sub, JWK set, at rest.
 
 import test from 'ava';
+import { createTaggedToken } from '../../server/lib/token.ts';
 import { send } from '../support/browser.ts';
 import { checkTokenError, completeFlow, fetchJwks, fullReader, startConformance } from '../support/conformance.ts';
 import { peek, verifyJws } from '../support/jws_verifier.ts';
@@ -77,7 +78,7 @@ test('security 113, OpenID Connect Core §5.3.1, RFC 6750 §3: userinfo takes th
   );
   for (const wrong of [
     'garbage',
-    `cwa_${'x'.repeat(43)}`,
+    createTaggedToken('cwa'),
     tokens.id_token,
     tokens.refresh_token ?? '',
     `${tokens.access_token}x`,
@@ -146,7 +147,7 @@ test('security 115, RFC 7662 §2.1: introspection answers its entitled client, a
   t.deepEqual([answer.active, answer.sub, answer.client_id, answer.iss], [true, account.sub, 'first', ISSUER]);
   for (const token of [tokens.access_token, tokens.refresh_token ?? ''])
     t.is((await ask(on.second, token)).text, '{"active":false}');
-  for (const token of ['garbage', tokens.id_token, `cwa_${'y'.repeat(43)}`, 'a.b.c'])
+  for (const token of ['garbage', tokens.id_token, createTaggedToken('cwa'), 'a.b.c'])
     t.is((await ask(on.first, token)).text, '{"active":false}');
   t.is(
     (

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { createTaggedToken } from '../../server/lib/token.ts';
 import { send } from '../support/browser.ts';
 import { originOf, PASSWORD, startTestServer } from '../support/server.ts';
 import { addByTemplate, createQuickBlox, readQuickBloxForm } from './support.ts';
@@ -110,7 +111,7 @@ test('contract §4 QuickBlox: an error is JSON with 401, which the application g
     { login: account.id, password: 'x' },
     { login: account.id, password: '' },
     { login: account.id, password: PASSWORD },
-    { login: account.email, password: `cwa_${'a'.repeat(43)}` },
+    { login: account.email, password: createTaggedToken('cwa') },
   ]) {
     t.deepEqual(await quickBlox.createSession(user), { status: 401, body: refused });
   }

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { createTaggedToken } from '../../server/lib/token.ts';
 import { send } from '../support/browser.ts';
 import { originOf, startTestServer } from '../support/server.ts';
 import { addByTemplate, createQuiq, run } from './support.ts';
@@ -35,7 +36,7 @@ test('contract §4 Quiq: the template prints what goes into each field of its fo
       'WhoAmI URL': `${AUTH}/oauth/userinfo`,
     },
   );
-  t.regex(form['Secret']!, /^cws_[A-Za-z0-9_-]{43}$/);
+  t.regex(form['Secret']!, /^cws_[A-Za-z0-9_-]{49}$/);
   t.is(stdout.split(form['Secret']!).length, 2);
 });
 
@@ -89,7 +90,7 @@ test('RFC 9700 §4.1.3: another tenant is not a redirect URI of this one', async
 });
 
 test('security 113: WhoAmI without a token, or with a wrong one, is 401', async (t) => {
-  for (const headers of [{}, { Authorization: `Bearer cwa_${'x'.repeat(43)}` }])
+  for (const headers of [{}, { Authorization: `Bearer ${createTaggedToken('cwa')}` }])
     t.is((await send(server.port, form['WhoAmI URL']!, { headers })).status, 401);
 });
 

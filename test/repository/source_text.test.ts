@@ -77,5 +77,6 @@ test('references name a document and its sections', (t) => {
 test('security numbers stand at the head of a title', (t) => {
   t.deepEqual(securityNumbersOf('security 12, 21 and 33: refused'), [12, 21, 33]);
   t.deepEqual(securityNumbersOf('security 7: 12 tries'), [7]);
+  t.deepEqual(securityNumbersOf('security 98, 99, RFC 6749 §2.3: refused'), [98, 99]);
   t.deepEqual(securityNumbersOf('a page says security 7: yes'), []);
 });
