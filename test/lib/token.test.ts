@@ -1,7 +1,14 @@
 // Random secrets, their form and their stored hashes.
 
 import test from 'ava';
-import { createTaggedToken, createToken, hashToken, isSameHash, isTaggedToken, parseToken } from '../../server/lib/token.ts';
+import {
+  createTaggedToken,
+  createToken,
+  hashToken,
+  isSameHash,
+  isTaggedToken,
+  parseToken,
+} from '../../server/lib/token.ts';
 
 test('security 8: a token is 256 bits as 43 characters of base64url, and never comes twice', (t) => {
   const tokens = Array.from({ length: 5000 }, createToken);

@@ -1,6 +1,7 @@
 // The authorization endpoint at the running server: what comes back, pushed requests, consent, forms, odd input.
 
 import test from 'ava';
+import { hashToken } from '../../server/lib/token.ts';
 import { checkRefusal, checkSuccess, checkTokenError, startConformance } from '../support/conformance.ts';
 import {
   createRelyingParty,
@@ -77,7 +78,7 @@ test('security 92: a client that is registered for query alone gets no form post
   );
 });
 
-test('security 88, RFC 9126 §2.1: a pushed request works once, for its client, and only its own parameters count', async (t) => {
+test('security 88, RFC 9126 §2.1, §2.2, §4, §5: a pushed request works once, for its client, for 90 s, and only its own parameters count', async (t) => {
   const { browser } = await signedInReader(on.server);
   const push = async () => {
     const answer = await on.first.post('/oauth/par', on.first.request({ state: 'pushed' }));
@@ -96,8 +97,17 @@ test('security 88, RFC 9126 §2.1: a pushed request works once, for its client, 
   t.is(answer?.get('state'), 'pushed');
   t.truthy(answer?.get('code'));
   t.is((await go({ client_id: 'first', request_uri: uri })).answer, null, 'used up');
-  const second = await go({ client_id: 'second', request_uri: await push() });
-  t.deepEqual([second.answer, second.last.status], [null, 400]);
+  const foreign = await push();
+  const second = await go({ client_id: 'second', request_uri: foreign, redirect_uri: REDIRECT });
+  t.is(second.answer?.get('error'), 'request_uri_not_supported', 'of another client');
+  t.truthy((await go({ client_id: 'first', request_uri: foreign })).answer?.get('code'), 'and not used up by it');
+  const old = await push();
+  await on.server.services.db
+    .builder('pushed_requests')
+    .where({ handle_hash: hashToken(old.slice(old.lastIndexOf(':') + 1)) })
+    .update({ expires_at: on.server.services.db.builder.raw("causeway_now() - interval '1 second'") });
+  const expired = await go({ client_id: 'first', request_uri: old, redirect_uri: REDIRECT });
+  t.is(expired.answer?.get('error'), 'request_uri_not_supported', 'expired');
   checkTokenError(await on.first.post('/oauth/par', on.first.request({ request_uri: uri })), 'invalid_request');
   checkTokenError(
     await on.first.post('/oauth/par', on.first.request({ redirect_uri: 'https://evil.example/' })),

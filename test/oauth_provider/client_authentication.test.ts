@@ -56,8 +56,15 @@ const ask = (
 const grant = { grant_type: 'client_credentials' };
 const basic = (id: string, secret = SECRET) => ({ Authorization: basicOf(id, secret) });
 
-for (const [title, id, form, headers, expected] of [
+const inQuery = (id: string) => `?${encode({ client_id: id, client_secret: SECRET })}`;
+for (const [title, id, form, headers, expected, query] of [
   ['basic by basic', 'cc-basic', {}, basic('cc-basic'), 200],
+  ['basic by query', 'cc-basic', {}, {}, 401, inQuery('cc-basic')],
+  ['post by query', 'cc-post', {}, {}, 401, inQuery('cc-post')],
+  ['post with its secret in the query', 'cc-post', { client_id: 'cc-post' }, {}, 401, inQuery('cc-post')],
+  ['post by nothing', 'cc-post', { client_id: 'cc-post' }, {}, 401],
+  ['a key by basic', 'cc-key', {}, basic('cc-key'), 401],
+  ['a public client by basic', 'cc-public', {}, basic('cc-public'), 401],
   ['basic by post', 'cc-basic', { client_id: 'cc-basic', client_secret: SECRET }, {}, 401],
   ['post by post', 'cc-post', { client_id: 'cc-post', client_secret: SECRET }, {}, 200],
   ['post by basic', 'cc-post', {}, basic('cc-post'), 401],
@@ -71,9 +78,9 @@ for (const [title, id, form, headers, expected] of [
   ['base64 without a colon', 'cc-basic', {}, { Authorization: `Basic ${Buffer.from('abc').toString('base64')}` }, 401],
   ['a broken escape', 'cc-basic', {}, { Authorization: `Basic ${Buffer.from('%zz:x').toString('base64')}` }, 401],
   ['a first-party name of the wrong realm', 'cc-basic', {}, { Authorization: 'Bearer abc' }, 401],
-] as const) {
+] as [string, string, Record<string, string>, Record<string, string>, number, string?][]) {
   test(`security 98, 99, RFC 6749 §2.3: ${id}, ${title}: ${expected}`, async (t) => {
-    const answer = await ask({ ...grant, ...form }, headers);
+    const answer = await ask({ ...grant, ...form }, headers, query === undefined ? {} : { query });
     t.is(answer.status, expected, answer.text);
     if (expected !== 200) checkTokenError(answer, expected === 401 ? 'invalid_client' : 'invalid_request');
     t.is(
@@ -84,7 +91,7 @@ for (const [title, id, form, headers, expected] of [
   });
 }
 
-test('RFC 6749 §2.3.1, security 99: credentials with a colon, percent, plus, space and umlaut work form-encoded, and only so', async (t) => {
+test('security 99, RFC 6749 §2.3.1: credentials with a colon, percent, plus, space and umlaut work form-encoded, and only so', async (t) => {
   t.is((await ask(grant, basic('odd:id %+é', ODD_SECRET))).status, 200);
   const raw = Buffer.from(`odd:id %+é:${ODD_SECRET}`).toString('base64');
   checkTokenError(await ask(grant, { Authorization: `Basic ${raw}` }), 'invalid_client');

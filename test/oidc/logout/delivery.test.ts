@@ -1,6 +1,7 @@
 import test from 'ava';
-import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
+import { decodeJwt } from 'jose';
 import { runCauseway } from '../../commands/setup.ts';
+import { type Jwks, verifyJws } from '../../support/jws_verifier.ts';
 import { receiptsOf, retryNow, statesOf, untilReceipt } from '../../support/logout_sink.ts';
 import { originOf, PASSWORD } from '../../support/server.ts';
 import { signedInBrowser } from '../../support/signed_in.ts';
@@ -28,22 +29,34 @@ for (const alg of ALGS) {
     t.deepEqual([...new URLSearchParams(call!.body).keys()], ['logout_token']);
     t.is(call!.headers.cookie, undefined);
     const jwks = (await browser.ask(`${AUTH}/oauth/jwks`, { cookies: null })).json();
-    const { payload, protectedHeader } = await jwtVerify(call!.token, createLocalJWKSet(jwks), {
-      issuer: AUTH,
-      audience: client,
-      typ: 'logout+jwt',
-    });
-    t.is(protectedHeader.alg, alg);
+    const { payload, header } = verifyJws(call!.token, jwks as Jwks);
+    t.deepEqual([header['alg'], header['typ']], [alg, 'logout+jwt']);
+    // A nonce is prohibited (§2.4), so that no logout token passes for an ID token.
     t.deepEqual(Object.keys(payload).sort(), ['aud', 'events', 'exp', 'iat', 'iss', 'jti', 'sid', 'sub']);
-    t.is(payload.aud, client);
+    t.is(payload['iss'], AUTH);
+    t.is(payload['aud'], client);
     t.deepEqual(payload['events'], { 'http://schemas.openid.net/event/backchannel-logout': {} });
-    t.is(payload.sub, account.sub);
-    t.is(payload.sub, hint.sub);
+    t.is(payload['sub'], account.sub);
+    t.is(payload['sub'], hint.sub);
     t.is(payload['sid'], hint['sid']);
-    t.true(payload.exp! - payload.iat! <= 120);
-    t.true(Math.abs(payload.iat! - Date.now() / 1000) < 60);
+    const [iat, exp] = [Number(payload['iat']), Number(payload['exp'])];
+    t.true(exp > iat && exp - iat <= 120);
+    t.true(Math.abs(iat - Date.now() / 1000) < 60);
+    t.regex(String(payload['jti']), /^\S{16,}$/);
   });
 }
+
+test('security 130, Back-Channel Logout §2.4: no two logout tokens have the same jti, of one sign-out or of several', async (t) => {
+  for (let round = 0; round < 3; round++) {
+    const { session, browser } = await signedInBrowser(server, ['auth']);
+    await visit(server, browser, ['rs256', 'es256', 'no-content']);
+    await signOut(browser);
+    for (const client of ['rs256', 'es256', 'no-content']) await sink.untilCalled(client, 1, session.id);
+  }
+  const ids = sink.calls.map(({ claims }) => claims.jti);
+  t.true(ids.length >= 9 && ids.every((id) => typeof id === 'string'));
+  t.is(new Set(ids).size, ids.length);
+});
 
 test('security 131, Back-Channel Logout §2.5: those are told in whose hands the session was, once each, and nobody else', async (t) => {
   const { session, browser } = await signedInBrowser(server, ['auth', 'news', 'sports']);
