@@ -19,7 +19,8 @@ export function registrationRoutes({ registration }: { registration: Registratio
     const header = ctx.get('Authorization');
     const token = BEARER.exec(header)?.[1];
     // Known before the body is read: without a token nobody learns what the rules are.
-    if (token === undefined || !isTaggedToken('cwi', token) || !(await registration.isUsable(realm.id, token))) throw refuseToken(header !== '');
+    if (token === undefined || !isTaggedToken('cwi', token) || !(await registration.isUsable(realm.id, token)))
+      throw refuseToken(header !== '');
     const sent = await readJson(ctx, z.record(z.string(), z.unknown()));
     const registered = await registration.register(realm, token, sent, addressOf(ctx));
     if (!registered) throw refuseToken(true);
