@@ -114,9 +114,15 @@ export function referencesOf(text: string): string[] {
   return [...new Set(found)];
 }
 
-/** The numbers at the head of a title: `security 12, 21: …` gives 12 and 21, `security 98, RFC 6749 §2.3: …` gives 98. */
+/**
+ * The numbers at the head of a title: `security 12, 21: …` gives 12 and 21, and so it does before or behind other
+ * references (`security 98, RFC 6749 §2.3: …`, `reliability R-6, security 198: …`).
+ */
 export function securityNumbersOf(title: string): number[] {
-  const head = /^security ((?:\d+)(?:(?:, | and )\d+)*)(?:[:…]|, (?=[A-Z]))/.exec(title)?.[1];
+  const head =
+    /^(?:reliability(?: R-\d+,)+ )?security ((?:\d+)(?:(?:, | and )\d+)*)(?:[:…]|, (?=[A-Z]|reliability ))/.exec(
+      title,
+    )?.[1];
   return head?.match(/\d+/g)?.map(Number) ?? [];
 }
 

@@ -45,3 +45,21 @@ export function spawnServer(env: Record<string, string>): ServerProcess {
   listening.catch(() => undefined);
   return { child, output: () => text, listening, ended };
 }
+
+export type Nodes = { ports: readonly number[]; kill(): Promise<void> };
+
+/** Two servers started at the same moment with the same environment, both serving. `kill` ends both without warning. */
+export async function spawnNodes(env: Record<string, string>): Promise<Nodes> {
+  const servers = [spawnServer(env), spawnServer(env)];
+  async function kill() {
+    for (const { child } of servers) child.kill('SIGKILL');
+    await Promise.all(servers.map(({ ended }) => ended));
+  }
+  try {
+    const listening = await Promise.all(servers.map((server) => server.listening));
+    return { ports: listening.map(({ port }) => port), kill };
+  } catch (error) {
+    await kill();
+    throw error;
+  }
+}

@@ -51,3 +51,11 @@ export function headOf(method: string, path: string, more: readonly string[] = [
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+/** Asks again as long as a busy server sends the request away undone (503), as its `Retry-After` invites to. */
+export async function insist(ask: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.status !== 503 || answer.headers['retry-after'] === undefined) return answer;
+  }
+}
