@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { parseDuration } from './lib/duration.ts';
+import { parseEmail } from './lib/email.ts';
 
 /** A value that prints as `[secret]` wherever it ends up by accident. */
 export class Secret {
@@ -132,6 +133,39 @@ export const SETTINGS = {
     shown: '5m',
     says: 'How long clients may keep the published keys. A new key is published for twice as long before it signs.',
   }),
+  smtpUrl: set<Secret | null>({
+    variable: 'SMTP_URL',
+    parse: parseSmtpUrl,
+    fallback: () => null,
+    shown: 'no e-mail; with the demo, its own mail catcher',
+    secret: true,
+    says: 'Mail server that sends for us: `smtps://user:password@host:465`, or `smtp://…:587`, where STARTTLS is required unless the host is a loopback name or `?tls=optional` is added. Without it everything that needs e-mail is switched off.',
+  }),
+  mailFrom: set<string | null>({
+    variable: 'CAUSEWAY_MAIL_FROM',
+    parse: (text) => parseEmail(text)?.address ?? fault('must be an e-mail address such as no-reply@example.com'),
+    fallback: () => null,
+    shown: 'no-reply@ and the auth domain of the realm',
+    says: 'Sender address of e-mails. Its domain should allow the mail server by SPF and DKIM; the name shown is the brand of the realm.',
+  }),
+  smsWebhook: set<string | null>({
+    variable: 'CAUSEWAY_SMS_WEBHOOK',
+    parse: (text) =>
+      /^https?:\/\/[^/@]+(\/|$|\?)/.test(text) && URL.canParse(text)
+        ? text
+        : fault('must be an https URL without a user name'),
+    fallback: () => null,
+    shown: 'no text messages; with the demo, its own catcher',
+    says: 'Address that text messages are handed to: POST of `{ id, to, text, template, locale, realm }` as JSON, signed. It must answer 2xx; the same `id` twice is the same message.',
+  }),
+  smsWebhookSecret: set<Secret | null>({
+    variable: 'CAUSEWAY_SMS_WEBHOOK_SECRET',
+    parse: (text) => (text.length >= 24 ? new Secret(text) : fault('must be 24 characters or more')),
+    fallback: () => null,
+    shown: 'required with CAUSEWAY_SMS_WEBHOOK',
+    secret: true,
+    says: 'Key of the signature (`webhook-signature`, as in Standard Webhooks: HMAC-SHA256 of `id.timestamp.body`): `whsec_` and base64, or any text.',
+  }),
   logLevel: set<'debug' | 'info' | 'warn' | 'error' | 'silent'>({
     variable: 'CAUSEWAY_LOG_LEVEL',
     parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
@@ -195,6 +229,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (!isTrial && values.secrets.length === 0 && !env['CAUSEWAY_SECRET']) {
     faults.push('CAUSEWAY_SECRET must be set when DATABASE_URL is; make one with: openssl rand -base64 48');
   }
+  if (values.smsWebhook !== null && values.smsWebhookSecret === null && !env['CAUSEWAY_SMS_WEBHOOK_SECRET'])
+    faults.push('CAUSEWAY_SMS_WEBHOOK_SECRET must be set when CAUSEWAY_SMS_WEBHOOK is');
   if (faults.length > 0)
     throw new ConfigError(`The configuration has faults:\n${faults.map((f) => `  - ${f}`).join('\n')}`);
   return Object.freeze({ ...values, allowLoopback: values.allowLoopback || isTrial, isTrial });
@@ -225,4 +261,17 @@ function parseNetworks(text: string) {
   const parts = text.split(',').map((part) => part.trim());
   const bad = parts.filter((part) => !ipaddr.isValid(part) && !ipaddr.isValidCIDR(part));
   return bad.length > 0 ? fault(`has entries that are no address or network: ${bad.join(', ')}`) : parts;
+}
+
+function parseSmtpUrl(text: string) {
+  const url = /^smtps?:\/\//.test(text) && URL.canParse(text) ? new URL(text) : null;
+  if (!url?.hostname) return fault('must look like smtps://user:password@host:465 or smtp://host:587');
+  // A user name that is no valid encoding would only be found out by the first mail.
+  try {
+    decodeURIComponent(`${url.username}${url.password}`);
+  } catch {
+    return fault('has a user name or password with a % that must be written as %25');
+  }
+  const known = url.search === '' || url.search === '?tls=optional';
+  return known && url.hash === '' ? new Secret(text) : fault('takes nothing after the host but ?tls=optional');
 }

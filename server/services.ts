@@ -15,6 +15,7 @@ import { createKeys } from './keys/keys.ts';
 import type { Log } from './lib/log.ts';
 import { createMetrics } from './lib/metrics.ts';
 import { createLogin } from './login/login.ts';
+import { createMessages, createSmtp, createTextWebhook } from './messages/messages.ts';
 import {
   createClientAuthentication,
   createGrants,
@@ -28,7 +29,7 @@ import { createPasswords } from './passwords/passwords.ts';
 import { createProducts } from './products/products.ts';
 import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
-import { createRealms } from './realms/realms.ts';
+import { brandOf, createRealms } from './realms/realms.ts';
 import { createSessions, createStreams } from './sessions/sessions.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
@@ -64,7 +65,26 @@ export async function createServices(options: {
     policy: { rotateSeconds: config.keyRotationSeconds, publishSeconds: config.keyPublishSeconds, tokenSeconds: 3600 },
   });
   const realms = createRealms({ db, notifications });
-  const pages = createSitePages({ pages: createPages({ viewsFolder: new URL('../views', import.meta.url).pathname }) });
+  const views = createPages({ viewsFolder: new URL('../views', import.meta.url).pathname });
+  const pages = createSitePages({ pages: views });
+  const messages = createMessages({
+    db,
+    audit,
+    rateLimits,
+    views,
+    secrets,
+    log,
+    smtp: config.smtpUrl && createSmtp(config.smtpUrl.reveal()),
+    from: config.mailFrom,
+    texts:
+      config.smsWebhook && config.smsWebhookSecret
+        ? createTextWebhook({ url: config.smsWebhook, secret: config.smsWebhookSecret.reveal(), fetch: outgoing })
+        : null,
+    senderOf: async (realmId) => {
+      const realm = await realms.findById(realmId);
+      return realm && { slug: realm.slug, authHost: realm.authHost, brand: brandOf(realm) };
+    },
+  });
   const clients = createClients({ db, notifications });
   const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   const streams = createStreams({ sessions, notifications, log });
@@ -88,7 +108,7 @@ export async function createServices(options: {
     url: databaseUrl,
     log,
     isPrepared: config.namedStatements,
-    tasks: backChannelLogout.tasks,
+    tasks: [...backChannelLogout.tasks, ...messages.tasks],
   });
   const products = createProducts({ db, audit, accounts, provider, login });
 
@@ -106,6 +126,7 @@ export async function createServices(options: {
       ...products.jobs,
       ...keys.jobs(() => realms.listIds()),
       ...backChannelLogout.jobs,
+      ...messages.jobs,
       ...outbox.jobs,
     ],
   });
@@ -117,6 +138,7 @@ export async function createServices(options: {
   async function close() {
     await jobs.close();
     await outbox.close();
+    messages.close();
     streams.close();
     await notifications.close();
     await db.close();
@@ -133,6 +155,7 @@ export async function createServices(options: {
     rateLimits,
     realms,
     pages,
+    messages,
     clients,
     sessions,
     streams,

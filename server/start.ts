@@ -22,7 +22,7 @@ export async function startServer(options: {
   log: Log;
   prepare?: (services: Services) => Promise<void>;
 }): Promise<RunningServer> {
-  const { config, databaseUrl } = options;
+  const { config, databaseUrl, log } = options;
   await migrate(databaseUrl);
   const services = await createServices(options);
   const listeners: { public?: Listener; ops?: Ops } = {};
@@ -38,6 +38,10 @@ export async function startServer(options: {
   try {
     await options.prepare?.(services);
     await refuseContradictions(services);
+    if (!services.messages.canReach('email'))
+      log.warn(
+        'SMTP_URL is not set: no e-mail is sent, and what needs it (verification, password reset, codes) is switched off.',
+      );
     if (config.opsPort !== null) {
       listeners.ops = await listenOps({
         port: config.opsPort,

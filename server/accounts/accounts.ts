@@ -2,16 +2,16 @@
 
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
+import { parseEmail } from '../lib/email.ts';
 import type { AccountId, CanonicalEmail, Host, RealmId } from '../lib/ids.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import { checkNewPassword, type PasswordFault, type Passwords } from '../passwords/passwords.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { LiveSession, Presented, Sessions } from '../sessions/sessions.ts';
-import { parseEmail } from './email.ts';
 import * as store from './store.ts';
 import { parseUsername } from './username.ts';
 
-export { parseEmail } from './email.ts';
+export { parseEmail } from '../lib/email.ts';
 export { parseUsername } from './username.ts';
 
 export type Account = {

@@ -2,7 +2,7 @@
 // but only the account's own (published sign-up forms send the address in both fields).
 // Letters and marks that nobody sees (fillers, joiners, variation selectors) would make two names look like one.
 
-import { parseEmail } from './email.ts';
+import { parseEmail } from '../lib/email.ts';
 
 const FORM = /^[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}._-]{0,62}[\p{L}\p{N}\p{M}])?$/u;
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;

@@ -27,6 +27,8 @@ export const EVENTS = {
   'consent.withdrawn': 'An account withdrew what it had allowed a client; its tokens ended.',
   'logout.undelivered':
     'A client could not be told that a session ended; detail: state (refused or gave-up) and the last HTTP status, 0 for none.',
+  'message.undelivered':
+    'An e-mail or text message was given up; detail: template, channel, reason (expired, refused, gave-up or unreadable) and the last status of the other side, 0 for none. Never the recipient.',
   'keys.rotated': 'New signing keys were published.',
   'keys.revoked': 'A signing key was withdrawn at once; detail: kid.',
   'client.secret-rotated': 'An operator gave a client a new secret, or ended the old one; detail: what.',

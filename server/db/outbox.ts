@@ -2,7 +2,7 @@
 // it follows from, so it exists exactly when that does; any node takes it, one at a time (`for update skip locked`), and keeps
 // trying with exponential backoff. Delivery is at least once: a node killed between the call and its note calls again.
 
-import { Logger, type Runner, runMigrations, run as runWorker } from 'graphile-worker';
+import { type JobHelpers, Logger, type Runner, runMigrations, run as runWorker } from 'graphile-worker';
 import pg from 'pg';
 import type { Log } from '../lib/log.ts';
 import { type Queryable, TIMEOUTS } from './database.ts';
@@ -14,9 +14,18 @@ export type OutboxTask = {
   name: string;
   /** Tries until the job is dropped: graphile waits e^n seconds after try n, at most e^10 (6 h). 11 tries take 10 hours. */
   mostTries: number;
-  /** One try; throws to be called again. `signal` fires when the node is going and can wait no longer. */
+  /** One try; throws to be called again, TryAgain to say when. `signal` fires when the node is going and can wait no longer. */
   run(payload: unknown, attempt: { isLast: boolean; signal: AbortSignal }): Promise<void>;
 };
+
+/** Thrown by a task that sets its own pace: it is called again after so many seconds, and this try is not counted. */
+export class TryAgain extends Error {
+  readonly seconds: number;
+  constructor(seconds: number) {
+    super(`again in ${seconds} s`);
+    this.seconds = seconds;
+  }
+}
 
 export type OutboxJob = {
   payload: object /** Unique; the job is found by it. */;
@@ -45,6 +54,10 @@ const ADD = writeStatement(
   `select count(${OUTBOX_SCHEMA}.add_job($1, payload => one.payload, max_attempts => $2, job_key => one.key, flags => array[one.target]))
      from unnest($3::json[], $4::text[], $5::text[]) as one(payload, key, target)`,
 );
+
+/** The same job once more, later. Its key is taken from the one under way, which then only has to end. */
+const POSTPONE = `select ${OUTBOX_SCHEMA}.add_job($1, payload => $2::json, max_attempts => $3, job_key => $4, flags => $5::text[],
+  run_at => now() + make_interval(secs => $6))`;
 
 /** Inserts jobs in the caller's transaction; they are seen by the workers when it commits. */
 export async function addJobs(
@@ -88,20 +101,21 @@ export function createOutbox(options: { url: string; log: Log; isPrepared: boole
   async function perform(
     task: OutboxTask,
     payload: unknown,
-    job: { flags: unknown; attempts: number; max_attempts: number },
-    signal: AbortSignal | undefined,
+    { job, abortSignal, query }: Pick<JobHelpers, 'job' | 'abortSignal' | 'query'>,
   ) {
-    const [target = ''] = Object.keys((job.flags ?? {}) as object);
+    const flags = Object.keys(job.flags ?? {});
+    const [target = ''] = flags;
     inFlight.set(target, (inFlight.get(target) ?? 0) + 1);
     try {
       await task.run(payload, {
         isLast: job.attempts >= job.max_attempts,
-        signal: signal ?? new AbortController().signal,
+        signal: abortSignal ?? new AbortController().signal,
       });
       failing.delete(target);
     } catch (error) {
       failing.add(target);
-      throw error;
+      if (!(error instanceof TryAgain)) throw error;
+      await query(POSTPONE, [task.name, JSON.stringify(payload), job.max_attempts, job.key, flags, error.seconds]);
     } finally {
       const left = (inFlight.get(target) ?? 1) - 1;
       if (left > 0) inFlight.set(target, left);
@@ -133,10 +147,7 @@ export function createOutbox(options: { url: string; log: Log; isPrepared: boole
         preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
         logger: loggerTo(log),
         taskList: Object.fromEntries(
-          options.tasks.map((task) => [
-            task.name,
-            (payload, helpers) => perform(task, payload, helpers.job, helpers.abortSignal),
-          ]),
+          options.tasks.map((task) => [task.name, (payload, helpers) => perform(task, payload, helpers)]),
         ),
       });
       runner = started;

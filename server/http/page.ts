@@ -31,6 +31,14 @@ export type PageRequest = {
 };
 
 export type RenderedPage = { readonly html: string; readonly contentSecurityPolicy: string };
+/** The words of one language, for what is no page: messages. */
+export type Words = {
+  readonly locale: string;
+  readonly dir: Direction;
+  /** @throws Error for a key that no locale has */
+  t(key: string, values?: Values): string;
+  has(key: string): boolean;
+};
 export type Wish = { readonly uiLocales?: string; readonly accepted: readonly string[]; readonly fallback: string };
 export type Pages = ReturnType<typeof createPages>;
 
@@ -55,28 +63,38 @@ export function createPages(options: { readonly viewsFolder: string }) {
   const byLocale = new Map(catalogues.map((catalogue) => [catalogue.locale, catalogue]));
   const locales = [...byLocale.keys()];
 
+  /** @throws Error for a locale that is none of `locales` */
+  function words(locale: string): Words {
+    const catalogue = byLocale.get(locale);
+    if (catalogue === undefined) throw new Error(`No catalogue for the locale "${locale}"`);
+    return {
+      locale: catalogue.locale,
+      dir: catalogue.direction,
+      t: (key, values = {}) => translate(catalogue, key, values),
+      has: (key) => catalogue.messages.has(key),
+    };
+  }
+
   /** Renders one page with a nonce of its own. @throws Error for an unknown view or locale, a brand or form target that is not what it should be */
   function render(request: PageRequest): RenderedPage {
-    const catalogue = byLocale.get(request.locale);
-    if (catalogue === undefined) throw new Error(`No catalogue for the locale "${request.locale}"`);
     const nonce = randomBytes(16).toString('base64url');
     const html = eta.render(`@${request.view}`, {
       ...request.data,
+      ...words(request.locale),
       brand: request.brand,
-      locale: catalogue.locale,
-      dir: catalogue.direction,
       nonce,
       css,
       brandCss: presentBrandCss(request.brand),
-      t: (key: string, values: Values = {}) => translate(catalogue, key, values),
-      has: (key: string) => catalogue.messages.has(key),
       href: safeHref,
       host: (url: string) => (URL.canParse(url) ? new URL(url).host : url),
     });
     return { html, contentSecurityPolicy: presentPolicy(nonce, request.formTargets ?? [], request.hasScript === true) };
   }
 
-  return { render, locales, negotiate: (wish: Wish) => negotiate(locales, wish) };
+  /** Renders a template that is no page: without sheet, nonce and policy. The values are escaped as everywhere. */
+  const compose = (view: string, data: object): string => eta.render(`@${view}`, data);
+
+  return { render, compose, words, locales, negotiate: (wish: Wish) => negotiate(locales, wish) };
 }
 
 // ------------------------------------------------------------------------------------------------ templates
@@ -257,21 +275,36 @@ export function checkBrand(brand: Brand): string[] {
   return problems;
 }
 
-/** @throws TypeError for a brand that does not pass checkBrand: its values go into a style sheet unescaped */
-function presentBrandCss(brand: Brand): string {
+export type Scheme = { accent: string; text: string; hover: string; edge: string; link: string };
+
+/** The colours of a brand on light and dark surfaces. @throws TypeError for a brand that does not pass checkBrand: they go into style sheets unescaped */
+export function schemesOf(brand: Brand): { light: Scheme; dark: Scheme } {
   const problems = checkBrand(brand);
   if (problems.length > 0) throw new TypeError(`Brand refused: ${problems.join('; ')}`);
-  const light = presentScheme(brand.accent, SURFACES.light);
-  const dark = presentScheme(brand.accentDark ?? brand.accent, SURFACES.dark);
-  return `:root{${light}}@media (prefers-color-scheme:dark){:root{${dark}}}`;
+  return {
+    light: schemeOn(brand.accent, SURFACES.light),
+    dark: schemeOn(brand.accentDark ?? brand.accent, SURFACES.dark),
+  };
 }
 
-function presentScheme(accent: string, surface: string): string {
+function schemeOn(accent: string, surface: string): Scheme {
   const text = textColourOn(accent);
-  // Hovering moves the button away from its text, so the contrast of the two only grows.
-  const hover = mix(accent, text === '#ffffff' ? '#000000' : '#ffffff', 0.14);
-  const edge = withContrast(accent, surface, 3);
-  const link = withContrast(accent, surface, 4.5);
+  return {
+    accent,
+    text,
+    // Hovering moves the button away from its text, so the contrast of the two only grows.
+    hover: mix(accent, text === '#ffffff' ? '#000000' : '#ffffff', 0.14),
+    edge: withContrast(accent, surface, 3),
+    link: withContrast(accent, surface, 4.5),
+  };
+}
+
+function presentBrandCss(brand: Brand): string {
+  const { light, dark } = schemesOf(brand);
+  return `:root{${presentScheme(light)}}@media (prefers-color-scheme:dark){:root{${presentScheme(dark)}}}`;
+}
+
+function presentScheme({ accent, text, hover, edge, link }: Scheme): string {
   return `--accent:${accent};--accent-text:${text};--accent-hover:${hover};--accent-edge:${edge};--link:${link}`;
 }
 

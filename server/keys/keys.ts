@@ -2,10 +2,8 @@
 // published as a JWK set (RFC 7517 §5), used to sign and verify what the issuer itself made.
 
 import {
-  CompactEncrypt,
   type CryptoKey,
   calculateJwkThumbprint,
-  compactDecrypt,
   exportJWK,
   generateKeyPair,
   importJWK,
@@ -19,7 +17,7 @@ import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { Notifications } from '../db/notify.ts';
 import type { RealmId } from '../lib/ids.ts';
-import { deriveKey } from '../lib/seal.ts';
+import { createVault } from '../lib/seal.ts';
 import { ALGS, type Alg, activeKey, type KeyState, planRotation, type RotationPolicy, stateOf } from './rotation.ts';
 import * as store from './store.ts';
 
@@ -45,7 +43,7 @@ export function createKeys(options: {
   policy: RotationPolicy;
 }) {
   const { db, policy } = options;
-  const wrapping = options.secrets.map((secret) => deriveKey(secret, 'signing-keys'));
+  const vault = createVault({ secrets: options.secrets, purpose: 'signing-keys' });
   const memory = new LRUCache<RealmId, KeySet>({
     max: 1000,
     ttl: MEMORY_MS,
@@ -202,22 +200,13 @@ export function createKeys(options: {
     const publicJwk = await exportJWK(publicKey);
     // Begins with a letter, so that no command line takes it for an option.
     const kid = `${alg.toLowerCase()}-${await calculateJwkThumbprint(publicJwk)}`;
-    const plain = new TextEncoder().encode(JSON.stringify(await exportJWK(privateKey)));
-    const privateJwe = await new CompactEncrypt(plain)
-      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
-      .encrypt(wrapping[0] as Uint8Array);
+    const privateJwe = await vault.lock(JSON.stringify(await exportJWK(privateKey)));
     return { kid, alg, publicJwk, privateJwe };
   }
 
   async function unwrap(key: store.StoredKey): Promise<CryptoKey> {
-    for (const secret of wrapping) {
-      const opened = await compactDecrypt(key.privateJwe, secret, {
-        keyManagementAlgorithms: ['dir'],
-        contentEncryptionAlgorithms: ['A256GCM'],
-      }).catch(() => null);
-      if (opened)
-        return (await importJWK(JSON.parse(new TextDecoder().decode(opened.plaintext)) as JWK, key.alg)) as CryptoKey;
-    }
+    const jwk = await vault.unlock(key.privateJwe);
+    if (jwk !== null) return (await importJWK(JSON.parse(jwk) as JWK, key.alg)) as CryptoKey;
     throw new Error(
       'CAUSEWAY_SECRET does not open the stored signing keys. Add the secret that they were made with: CAUSEWAY_SECRET=new,old',
     );

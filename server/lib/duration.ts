@@ -16,3 +16,11 @@ export function formatDuration(seconds: number): string {
   }
   return `${seconds}s`;
 }
+
+/** `20/15m` as points and seconds; null when it is not a limit. */
+export function parseLimit(text: string): { points: number; seconds: number } | null {
+  const match = /^(\d{1,7})\/(\w+)$/.exec(text);
+  const seconds = match ? parseDuration(match[2] ?? '') : null;
+  const points = Number(match?.[1] ?? 0);
+  return seconds && points > 0 ? { points, seconds } : null;
+}

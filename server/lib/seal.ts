@@ -1,9 +1,10 @@
-// Signed values that the browser carries for us (RFC 7515, HS256 by jose): what is inside can be read but not changed.
+// Signed values that the browser carries for us (RFC 7515, HS256 by jose): what is inside can be read but not changed. And
+// encrypted values that we store and must read again ourselves (RFC 7516, A256GCM): a copy of the database gives nobody one.
 // Keys derive from CAUSEWAY_SECRET by HKDF, one per purpose, so a value sealed for one use is worthless for another.
 // Several secrets may be given: the first signs, all verify, so a secret can be replaced without anybody noticing.
 
 import { hkdfSync } from 'node:crypto';
-import { jwtVerify, SignJWT } from 'jose';
+import { CompactEncrypt, compactDecrypt, jwtVerify, SignJWT } from 'jose';
 
 export type Sealer = ReturnType<typeof createSealer>;
 
@@ -41,4 +42,36 @@ export function createSealer(options: { secrets: readonly string[]; purpose: str
   }
 
   return { seal, open };
+}
+
+export type Vault = ReturnType<typeof createVault>;
+
+/**
+ * Encrypts and decrypts what is stored for one purpose.
+ * @param options secrets: newest first, at least one: it locks, all unlock; purpose: a fixed name
+ */
+export function createVault(options: { secrets: readonly string[]; purpose: string }) {
+  const keys = options.secrets.map((secret) => deriveKey(secret, options.purpose));
+  const lockingKey = keys[0];
+  if (!lockingKey) throw new Error('createVault needs at least one secret');
+
+  /** A compact JWE of a text. */
+  const lock = (text: string): Promise<string> =>
+    new CompactEncrypt(new TextEncoder().encode(text))
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+      .encrypt(lockingKey as Uint8Array);
+
+  /** The text that was locked; null when none of our secrets opens it. */
+  async function unlock(jwe: string): Promise<string | null> {
+    for (const key of keys) {
+      const opened = await compactDecrypt(jwe, key, {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: ['A256GCM'],
+      }).catch(() => null);
+      if (opened) return new TextDecoder().decode(opened.plaintext);
+    }
+    return null;
+  }
+
+  return { lock, unlock };
 }

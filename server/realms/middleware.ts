@@ -2,7 +2,7 @@
 
 import type { Brand, Pages } from '../http/page.ts';
 import type { Context } from '../http/route.ts';
-import type { Realm, Site } from './realms.ts';
+import { brandOf, type Site } from './realms.ts';
 
 const FALLBACK_BRAND: Brand = { name: 'Causeway', logo: null, accent: '#1f4e79', accentDark: null };
 const LONGEST_UI_LOCALES = 200;
@@ -72,9 +72,4 @@ export function createSitePages(options: { pages: Pages }) {
   }
 
   return { render, locales: options.pages.locales };
-}
-
-function brandOf(realm: Realm): Brand {
-  const { name, logo, accent, accent_dark } = realm.brand;
-  return { name: name ?? realm.slug, logo: logo ?? null, accent, accentDark: accent_dark ?? null };
 }

@@ -5,15 +5,16 @@
 import { LRUCache } from 'lru-cache';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
+import type { Brand } from '../http/page.ts';
 import type { Host, RealmId } from '../lib/ids.ts';
 import { isLoopbackHost } from '../lib/url.ts';
 import { brandSchema, type RealmBrand, type RealmSettings, settingsSchema } from './settings.ts';
 import * as store from './store.ts';
 
+export { parseLimit } from '../lib/duration.ts';
 export {
   brandSchema,
   type CredentialCheck,
-  parseLimit,
   type RealmBrand,
   type RealmSettings,
   settingSeconds,
@@ -96,9 +97,15 @@ export function createRealms(options: { db: Database; notifications: Notificatio
   /** Tells every node, at commit, that the configuration changed. */
   const announce = (q: Queryable): Promise<void> => store.notifyChange(q, CONFIGURATION_CHANNEL);
 
+  /** The realm with that row id, complete; null when it was deleted. Reads the database every time. */
+  async function findById(id: RealmId): Promise<Realm | null> {
+    const row = await store.findRealm(options.db, { id });
+    return row && toRealm(row.realm, row.auth);
+  }
+
   /** The realm with that slug, complete; null when there is none. */
   async function findBySlug(slug: string): Promise<Realm | null> {
-    const row = await store.findRealmBySlug(options.db, slug);
+    const row = await store.findRealm(options.db, { slug });
     return row && toRealm(row.realm, row.auth);
   }
 
@@ -120,10 +127,17 @@ export function createRealms(options: { db: Database; notifications: Notificatio
     putDomain,
     removeDomain,
     announce,
+    findById,
     findBySlug,
     listPublicAuthDomains,
     listIds,
   };
+}
+
+/** How the pages and messages of a realm look. */
+export function brandOf(realm: Realm): Brand {
+  const { name, logo, accent, accent_dark } = realm.brand;
+  return { name: name ?? realm.slug, logo: logo ?? null, accent, accentDark: accent_dark ?? null };
 }
 
 function toRealm(stored: StoredRealm, auth: { host: Host; origin: string }): Realm {

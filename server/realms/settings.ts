@@ -2,7 +2,7 @@
 // Durations are seconds inside, `30d` outside; limits are `tries/duration`. docs/realm-settings.md is generated from here.
 
 import { z } from 'zod';
-import { parseDuration } from '../lib/duration.ts';
+import { parseDuration, parseLimit } from '../lib/duration.ts';
 import { variablesOf } from '../lib/template.ts';
 
 const duration = (fallback: string, says: string) =>
@@ -100,18 +100,12 @@ export const settingsSchema = z
       .default('off')
       .describe('Whether programs that hold an initial access token may register clients (RFC 7591).'),
     sign_up_per_address: limit('30/1h', 'Accounts made from one address.'),
+    messages_per_recipient: limit('3/15m', 'E-mails and text messages that strangers can have sent to one recipient.'),
+    messages_per_address: limit('20/1h', 'E-mails and text messages that one address can have sent.'),
   })
   .describe('Settings of a realm.');
 
 export type RealmSettings = z.infer<typeof settingsSchema>;
-
-/** `20/15m` as points and seconds; null when it is not a limit. */
-export function parseLimit(text: string): { points: number; seconds: number } | null {
-  const match = /^(\d{1,7})\/(\w+)$/.exec(text);
-  const seconds = match ? parseDuration(match[2] ?? '') : null;
-  const points = Number(match?.[1] ?? 0);
-  return seconds && points > 0 ? { points, seconds } : null;
-}
 
 /** Seconds of a duration that the schema has accepted. */
 export function settingSeconds(text: string): number {

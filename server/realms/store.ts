@@ -29,11 +29,11 @@ export async function findSite(q: Queryable, host: Host): Promise<(Found & { dom
   return row ? { realm: toStored(row), auth: toAuth(row), domain: toDomain(row) } : null;
 }
 
-export async function findRealmBySlug(q: Queryable, slug: string): Promise<Found | null> {
+export async function findRealm(q: Queryable, by: { slug: string } | { id: RealmId }): Promise<Found | null> {
   const row = await q
     .builder('realms as r')
     .join('domains as a', (join) => join.on('a.realm_id', 'r.id').andOnVal('a.role', 'auth'))
-    .where('r.slug', slug)
+    .where('id' in by ? { 'r.id': by.id } : { 'r.slug': by.slug })
     .first(...REALM_COLUMNS.map((column) => `r.${column}`), 'a.host as auth_host', 'a.origin as auth_origin');
   return row ? { realm: toStored(row), auth: toAuth(row) } : null;
 }

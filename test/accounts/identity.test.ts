@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
-import { parseEmail } from '../../server/accounts/email.ts';
 import { parseUsername } from '../../server/accounts/username.ts';
+import { parseEmail } from '../../server/lib/email.ts';
 import { API, postJson, UNLIMITED_YAML } from '../support/raw.ts';
 import { PASSWORD, startTestServer } from '../support/server.ts';
 

@@ -26,6 +26,7 @@ export const mayUseDatabase = (path: string): boolean =>
     'server/start.ts',
     'server/commands/context.ts',
     'server/oidc/back_channel_logout.ts',
+    'server/messages/messages.ts',
   ].includes(path);
 
 /**

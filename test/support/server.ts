@@ -9,6 +9,7 @@ import { createLog } from '../../server/lib/log.ts';
 import { type RunningServer, startServer } from '../../server/start.ts';
 import { createBrowser } from './browser.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
+import type { Mailbox } from './mailbox.ts';
 
 export const PASSWORD = 'a long enough password';
 export const HOSTS = {
@@ -39,10 +40,11 @@ export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 
 /**
  * Starts a server for a test file.
- * @param options yaml: the realm file (the realm above if absent); database: share one, for a second node; env: settings
+ * @param options yaml: the realm file (the realm above if absent); database: share one, for a second node; env: settings;
+ *   mailbox: where its e-mails go (test/support/mailbox.ts); without one it sends none
  */
 export async function startTestServer(
-  options: { yaml?: string; database?: TestDatabase; env?: Record<string, string> } = {},
+  options: { yaml?: string; database?: TestDatabase; env?: Record<string, string>; mailbox?: Mailbox } = {},
 ) {
   const database = options.database ?? (await createDatabase());
   const lines: string[] = [];
@@ -54,6 +56,7 @@ export async function startTestServer(
     CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK: '1',
     CAUSEWAY_DRAIN: '1s',
     CAUSEWAY_DATABASE_CONNECTIONS: '12',
+    ...(options.mailbox && { SMTP_URL: options.mailbox.url }),
     ...options.env,
   });
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } });

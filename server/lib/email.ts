@@ -2,7 +2,7 @@
 // The local part is ASCII (no SMTPUTF8 yet): letters that only look like others cannot name somebody else's account.
 
 import { domainToASCII } from 'node:url';
-import type { CanonicalEmail } from '../lib/ids.ts';
+import type { CanonicalEmail } from './ids.ts';
 
 const LONGEST = 254;
 // RFC 5321 §4.1.2 dot-string; quoted local parts, comments and routes are refused on purpose.

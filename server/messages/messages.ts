@@ -1,0 +1,225 @@
+// Outgoing e-mails and text messages. A message is written in the transaction of what it follows from and leaves by the
+// outbox: whoever asked for it waits neither for the mail server nor for its outage. Codes and links are encrypted while they
+// wait, and in no log.
+
+import { randomUUID } from 'node:crypto';
+import type { Audit } from '../audit/audit.ts';
+import type { Database, Queryable } from '../db/database.ts';
+import type { Job } from '../db/jobs.ts';
+import { addJobs, OUTBOX_SCHEMA, type OutboxTask, TryAgain } from '../db/outbox.ts';
+import type { Brand, Pages } from '../http/page.ts';
+import { parseLimit } from '../lib/duration.ts';
+import { parseEmail } from '../lib/email.ts';
+import type { RealmId } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import { createVault } from '../lib/seal.ts';
+import { hashToken } from '../lib/token.ts';
+import type { RateLimits, Take, Taken } from '../ratelimit/ratelimit.ts';
+import { createRenderer, type Draft } from './render.ts';
+import type { Outcome, Smtp } from './smtp.ts';
+import * as store from './store.ts';
+import { isTemplate, type TEMPLATES, type TemplateName, type ValuesOf } from './templates.ts';
+import type { TextWebhook } from './text_webhook.ts';
+
+export { createSmtp } from './smtp.ts';
+export { TEMPLATES, type TemplateName, type ValuesOf } from './templates.ts';
+export { createTextWebhook } from './text_webhook.ts';
+
+export type Addressee = { kind: 'email'; address: string } | { kind: 'phone'; number: string /** E.164 */ };
+export type Message<Name extends TemplateName = TemplateName> = {
+  realmId: RealmId;
+  to: Extract<Addressee, { kind: (typeof TEMPLATES)[Name]['channel'] }>;
+  template: Name;
+  /** The reader's; the nearest that we have is taken. */
+  locale: string;
+  values: ValuesOf<Name>;
+  /** Dropped unsent after this (database clock); null for notices, which are worth sending a day late. */
+  expiresInSeconds: number | null;
+};
+/** What a message shows of its realm. */
+export type Sender = { slug: string; authHost: string; brand: Brand };
+/** A realm, as far as its limits go. */
+type Limited = { id: RealmId; settings: { messages_per_recipient: string; messages_per_address: string } };
+type Sealed = { to: Addressee; locale: string; values: Record<string, string | number> };
+
+export type Messages = ReturnType<typeof createMessages>;
+
+const TASK = { name: 'messages.deliver', mostTries: 11 } as const;
+const KEY_PREFIX = 'message:';
+/** Tries follow each other after 2, 4, 8 and then every 10 s: what waited is sent within 30 s of a recovery (reliability R-83). */
+const LONGEST_PAUSE_SECONDS = 10;
+const UNREADABLE_PAUSE_SECONDS = 60;
+const LONGEST_SECONDS = 86_400;
+
+/** @param options smtp, texts: null where the operator has none; senderOf: null once a realm is gone; from: null for no-reply@ the auth domain */
+export function createMessages(options: {
+  db: Database;
+  audit: Audit;
+  rateLimits: RateLimits;
+  views: Pages;
+  secrets: readonly string[];
+  log: Log;
+  smtp: Smtp | null;
+  from: string | null;
+  texts: TextWebhook | null;
+  senderOf(realmId: RealmId): Promise<Sender | null>;
+}) {
+  const { db, audit, log, smtp, texts } = options;
+  const vault = createVault({ secrets: options.secrets, purpose: 'messages' });
+  const renderer = createRenderer({ views: options.views });
+
+  /** Whether messages of that kind can be sent; what needs them is not offered otherwise. */
+  const canReach = (kind: Addressee['kind']): boolean => (kind === 'email' ? smtp : texts) !== null;
+
+  /**
+   * Queues a message in the caller's transaction. Of a kind that cannot be reached, none is queued.
+   * @throws TypeError for an address that parseEmail would not accept, or a number that is not E.164: the caller did not check
+   */
+  async function send<Name extends TemplateName>(q: Queryable, message: Message<Name>): Promise<void> {
+    const { realmId, to, template, locale, values, expiresInSeconds } = message;
+    checkAddressee(to);
+    if (!canReach(to.kind)) return;
+    const id = randomUUID();
+    const sealed = await vault.lock(JSON.stringify({ to, locale, values }));
+    await store.insertMessage(q, { id, realmId, channel: to.kind, template, sealed, expiresInSeconds });
+    await addJobs(q, TASK, [jobOf(id, to.kind)]);
+  }
+
+  /** One try. Throws to be called again. */
+  async function deliver(payload: unknown, { signal }: { signal: AbortSignal }): Promise<void> {
+    const stored = await store.findMessage(db, String((payload as { message?: unknown }).message));
+    if (!stored || !isTemplate(stored.template)) return;
+    if (stored.isExpired) return giveUp(stored, { reason: 'expired', status: null });
+    if (stored.ageSeconds > LONGEST_SECONDS) return giveUp(stored, { reason: 'gave-up', status: null });
+    const sender = await options.senderOf(stored.realmId);
+    if (!sender) return;
+    const opened = await vault.unlock(stored.sealed);
+    if (opened === null) {
+      log.warn(
+        { message: stored.id },
+        'CAUSEWAY_SECRET does not open a waiting message. Add the secret of the node that wrote it: new,old',
+      );
+      throw new TryAgain(UNREADABLE_PAUSE_SECONDS);
+    }
+    const { to, locale, values } = JSON.parse(opened) as Sealed;
+    const draft = {
+      template: stored.template,
+      locale,
+      values,
+      brand: sender.brand,
+      host: sender.authHost,
+      to: to.kind === 'email' ? to.address : to.number,
+    };
+    const outcome = await hand(stored.id, { draft, sender, kind: to.kind }, signal);
+    await settle(stored, outcome, signal);
+  }
+
+  /** Gives a message to the mail server or to the webhook. */
+  async function hand(
+    id: string,
+    { draft, sender, kind }: { draft: Draft; sender: Sender; kind: Addressee['kind'] },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const nobody: Outcome = { state: 'failed', status: null, reason: 'not configured on this node' };
+    const { template, locale, to } = draft;
+    if (kind === 'phone')
+      return (
+        texts?.send({ id, to, text: renderer.text(draft), template, locale, realm: sender.slug }, signal) ?? nobody
+      );
+    if (!smtp) return nobody;
+    const domain = sender.authHost.replace(/:\d+$/, '');
+    return smtp.send(
+      {
+        ...renderer.mail(draft),
+        messageId: `<${id}@${domain}>`,
+        from: { name: sender.brand.name, address: options.from ?? `no-reply@${domain}` },
+        to: { name: '', address: to },
+        locale,
+      },
+      signal,
+    );
+  }
+
+  async function settle(stored: store.StoredMessage, outcome: Outcome, signal: AbortSignal): Promise<void> {
+    const { id, template, channel, attempts } = stored;
+    if (outcome.state === 'sent') {
+      await store.deleteMessage(db, id);
+      log.debug({ message: id, template, channel }, 'message sent');
+      return;
+    }
+    // The node is going: what the broken-off try would have brought is for another to find out.
+    if (signal.aborted) throw new Error('broken off');
+    const { status, reason } = outcome;
+    log.warn(
+      { message: id, template, channel, attempt: attempts + 1, state: outcome.state, reason },
+      'message not sent',
+    );
+    if (outcome.state === 'refused') return giveUp(stored, { reason: 'refused', status });
+    await store.noteAttempt(db, id, status);
+    throw new TryAgain(Math.min(LONGEST_PAUSE_SECONDS, 2 ** (attempts + 1)));
+  }
+
+  async function giveUp(
+    { id, realmId, template, channel }: store.StoredMessage,
+    { reason, status }: { reason: 'expired' | 'refused' | 'gave-up'; status: number | null },
+  ): Promise<void> {
+    await db.transaction(async (q) => {
+      await store.deleteMessage(q, id);
+      await audit.record(q, {
+        type: 'message.undelivered',
+        realmId,
+        detail: { template, channel, reason, status: status ?? 0 },
+      });
+    });
+    log.warn({ message: id, template, channel, reason, status }, 'message given up');
+  }
+
+  /**
+   * Whether one more message may go to a recipient because somebody at that address asks for it; counts it if so. Ask before
+   * `send` wherever a stranger can cause a message. The answer to that stranger should be the same either way.
+   */
+  const mayContact = (realm: Limited, recipient: string, address: string | null): Promise<Taken> =>
+    options.rateLimits.take([
+      // The address first: one sender cannot use up what a recipient may get beyond the sender's own limit.
+      take('message-address', realm.id, address ?? 'unknown', realm.settings.messages_per_address),
+      take('message-recipient', realm.id, recipient.toLowerCase(), realm.settings.messages_per_recipient),
+    ]);
+
+  const tasks: readonly OutboxTask[] = [{ ...TASK, run: deliver }];
+  const jobs: readonly Job[] = [
+    {
+      name: 'messages.requeue',
+      everySeconds: 60,
+      run: async (q) => {
+        const orphans = await store.listOrphans(q, `${OUTBOX_SCHEMA}.jobs`, KEY_PREFIX);
+        await addJobs(
+          q,
+          TASK,
+          orphans.map(({ id, channel }) => jobOf(id, channel)),
+        );
+        return false;
+      },
+    },
+  ];
+
+  return { send, canReach, mayContact, renderer, tasks, jobs, close: () => smtp?.close() };
+}
+
+function jobOf(id: string, channel: string) {
+  return { payload: { message: id }, key: `${KEY_PREFIX}${id}`, target: `message:${channel}` };
+}
+
+/** Security 146: whatever a caller forgot, no mailer is ever handed an address that is more than one. */
+function checkAddressee(to: Addressee): void {
+  const isSound =
+    to.kind === 'email' ? parseEmail(to.address)?.address === to.address : /^\+[1-9]\d{6,14}$/.test(to.number);
+  if (!isSound) throw new TypeError(`Not an ${to.kind} address that can be written to`);
+}
+
+function take(policy: Take['policy'], realmId: RealmId, subject: string, limit: string): Take {
+  const parsed = parseLimit(limit);
+  if (!parsed) throw new Error(`not a limit: ${limit}`);
+  // Hashed: the table of counters holds no addresses of persons.
+  const key = `${realmId}:${hashToken(subject).toString('base64url')}`;
+  return { policy, key, ...parsed };
+}
