@@ -198,6 +198,22 @@ CREATE INDEX logout_receipts_created ON public.logout_receipts USING btree (crea
 CREATE INDEX logout_receipts_open ON public.logout_receipts USING btree (created_at) WHERE (state = ANY (ARRAY['pending'::text, 'retrying'::text]));
 CREATE INDEX logout_receipts_realm ON public.logout_receipts USING btree (realm_id, created_at);
 
+create table outgoing_messages (
+  id uuid not null,
+  realm_id bigint not null,
+  channel text not null,
+  template text not null,
+  sealed text not null,
+  attempts integer not null default 0,
+  last_status integer,
+  created_at timestamp with time zone not null default causeway_now(),
+  expires_at timestamp with time zone,
+  constraint outgoing_messages_pkey PRIMARY KEY (id),
+  constraint outgoing_messages_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'phone'::text]))),
+  constraint outgoing_messages_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
+CREATE INDEX outgoing_messages_realm ON public.outgoing_messages USING btree (realm_id);
+
 create table product_events (
   client_row_id bigint not null,
   event_hash bytea not null,
