@@ -56,15 +56,17 @@ export function routesPage(): string {
     route.answers,
     route.effect,
     route.csrf,
+    route.cors === undefined ? '' : 'public clients',
     route.limit,
   ]);
   return [
     'Every route of the public server. *Answers*: what a refusal looks like, JSON always or a page for a browser that',
     'navigates. *Acts*: refused for HEAD and for browsers that fetch ahead. *Other sites*: how a request that another site',
     'makes a browser send is kept out (`json`: content type and origin; `form`: origin and a token; `origin`: origin alone).',
+    '*Read from*: pages on the origins of the redirect URIs of public clients may read the answers (CORS), without cookies.',
     '*Limit*: a policy of [limits](limits.md), or why none is needed. Health and metrics are on a private port (CAUSEWAY_OPS_PORT).',
     '',
-    table(['Route', 'Name', 'Served on', 'Answers', 'Effect', 'Other sites', 'Limit'], rows),
+    table(['Route', 'Name', 'Served on', 'Answers', 'Effect', 'Other sites', 'Read from', 'Limit'], rows),
   ].join('\n');
 }
 

@@ -11,6 +11,7 @@ import { findSite } from './clients/middleware.ts';
 import { accessLog } from './http/access_log.ts';
 import { parseNetworks } from './http/address.ts';
 import { browserState } from './http/browser_state.ts';
+import type { MayRead } from './http/cors.ts';
 import { AppError, catchErrors, ERRORS } from './http/errors.ts';
 import { acceptsHtml } from './http/fetch_metadata.ts';
 import { guardRoute } from './http/guard.ts';
@@ -53,7 +54,7 @@ export function createApp(services: Services): Koa {
   // Koa's own last resort prints to the console; everything expected is caught before it.
   app.silent = true;
   app.on('error', (error) => log.error({ err: error }, 'answer could not be sent'));
-  const router = routerFor(listRoutes(services));
+  const router = routerFor(listRoutes(services), (ctx, origin) => clients.isPublicOrigin(siteOf(ctx).realm.id, origin));
 
   const middleware: Middleware[] = [
     accessLog({ log, observe: metrics.observeRequest }),
@@ -68,12 +69,12 @@ export function createApp(services: Services): Koa {
 }
 
 /** The routes behind a router that matches exactly: other letters, slashes or encodings are other addresses. */
-function routerFor(routes: readonly Route[]): Middleware {
+function routerFor(routes: readonly Route[], mayRead: MayRead): Middleware {
   const router = new Router({ sensitive: true, strict: true });
   const byPath = new Map<string, Route[]>();
   for (const route of routes) byPath.set(route.path, [...(byPath.get(route.path) ?? []), route]);
   // One entry per path for all methods: what is not served there is answered by the guard, with `Allow`.
-  for (const [path, group] of byPath) router.all(path, guardRoute(group, siteOf));
+  for (const [path, group] of byPath) router.all(path, guardRoute(group, { siteOf, mayRead }));
   const dispatch = router.routes() as unknown as Middleware;
   return async (ctx, next) => {
     await dispatch(ctx, next);

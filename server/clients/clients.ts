@@ -81,10 +81,18 @@ export function createClients(options: { db: Database; notifications: Notificati
       return { client: await store.findByClientId(options.db, realmId as RealmId, value) };
     },
   });
-  options.notifications?.listen(CONFIGURATION_CHANNEL, {
-    onMessage: () => memory.clear(),
-    onGap: () => memory.clear(),
+  /** Origins of public clients by realm: every call of a page of theirs asks for them. */
+  const publicOrigins = new LRUCache<RealmId, ReadonlySet<string>>({
+    max: 1000,
+    ttl: MEMORY_MS,
+    ignoreFetchAbort: true,
+    fetchMethod: async (realmId) => new Set(originsOf(await store.listPublicRedirectUris(options.db, realmId))),
   });
+  const forget = () => {
+    memory.clear();
+    publicOrigins.clear();
+  };
+  options.notifications?.listen(CONFIGURATION_CHANNEL, { onMessage: forget, onGap: forget });
 
   /** The enabled client with that `client_id` in a realm; null when there is none. */
   async function find(realmId: RealmId, clientId: string): Promise<Client | null> {
@@ -96,6 +104,10 @@ export function createClients(options: { db: Database; notifications: Notificati
   async function findByRowId(id: ClientRowId): Promise<Client | null> {
     return enabled((await memory.fetch(`row\n\n${id}`))?.client);
   }
+
+  /** Whether an enabled public client of the realm has a redirect URI on that origin, so that its pages may call us. */
+  const isPublicOrigin = async (realmId: RealmId, origin: string): Promise<boolean> =>
+    (await publicOrigins.fetch(realmId))?.has(origin) ?? false;
 
   /** The enabled first-party client of a client domain; null when it has none. */
   async function findForHost(host: Host): Promise<Client | null> {
@@ -141,6 +153,7 @@ export function createClients(options: { db: Database; notifications: Notificati
   return {
     find,
     findByRowId,
+    isPublicOrigin,
     findForHost,
     listSites,
     findHostOfProxySecret,
@@ -177,5 +190,14 @@ export function redirectHost(client: Client): string | null {
 
 /** Web origins that the redirects after a form may reach; other schemes are not for a content security policy. */
 export function redirectOrigins(client: Client): string[] {
-  return [...new Set(client.redirectUris.map((uri) => new URL(uri).origin).filter((origin) => origin !== 'null'))];
+  return originsOf(client.redirectUris);
+}
+
+function originsOf(uris: readonly string[]): string[] {
+  return [...new Set(uris.map((uri) => new URL(uri).origin).filter((origin) => origin !== 'null'))];
+}
+
+/** Whether pages of an origin may read answers to this client: only a public client lives in pages. */
+export function isReadableFrom(client: Client, origin: string): boolean {
+  return client.protocol.token_endpoint_auth_method === 'none' && redirectOrigins(client).includes(origin);
 }

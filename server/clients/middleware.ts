@@ -3,6 +3,7 @@
 // believed from a publisher's proxy that proves itself by its secret, and only for the host of that very client.
 
 import { clientAddress, type Networks } from '../http/address.ts';
+import { disallowOrigin } from '../http/cors.ts';
 import { AppError } from '../http/errors.ts';
 import type { Context, Middleware } from '../http/route.ts';
 import { findProtocolFault } from '../http/server.ts';
@@ -10,7 +11,7 @@ import type { Host } from '../lib/ids.ts';
 import { parseHost } from '../lib/url.ts';
 import { noteSite } from '../realms/middleware.ts';
 import type { Realms } from '../realms/realms.ts';
-import type { Clients } from './clients.ts';
+import { type Client, type Clients, isReadableFrom } from './clients.ts';
 
 const PROXY_SECRET = 'X-Causeway-Proxy-Secret';
 
@@ -52,4 +53,9 @@ async function proveProxy(ctx: Context, clients: Clients): Promise<Host | null> 
       detail: { own, asked },
     });
   return own;
+}
+
+/** Once the client of a request is known: only pages of that very client read the answer, whatever other public ones there are. */
+export function limitReadersTo(ctx: Context, client: Client): void {
+  if (!isReadableFrom(client, ctx.get('Origin'))) disallowOrigin(ctx);
 }

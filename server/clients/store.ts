@@ -59,6 +59,17 @@ export async function listSites(q: Queryable, realmId: RealmId): Promise<{ name:
     .orderBy('c.name');
 }
 
+/** The redirect URIs of the enabled public clients of a realm. */
+export async function listPublicRedirectUris(q: Queryable, realmId: RealmId): Promise<string[]> {
+  const rows = await q
+    .builder('clients')
+    .select('redirect_uris')
+    .where({ realm_id: realmId, kind: 'third-party' })
+    .whereNull('disabled_at')
+    .whereRaw(`protocol->>'token_endpoint_auth_method' = 'none'`);
+  return rows.flatMap((row) => row.redirect_uris as string[]);
+}
+
 export async function listClients(q: Queryable, realmId: RealmId): Promise<StoredClient[]> {
   const rows = await q
     .builder('clients')

@@ -1,5 +1,6 @@
 // What stands in front of every handler, decided from the fields of its route: host, method, prefetch, cross-site guards.
 
+import { allowOrigin, answerPreflight, type MayRead } from './cors.ts';
 import { guardForm, guardJson, requireOwnOrigin } from './csrf.ts';
 import { AppError } from './errors.ts';
 import { isPrefetch, isSubresource } from './fetch_metadata.ts';
@@ -8,7 +9,10 @@ import type { Context, Middleware, Route } from './route.ts';
 type SiteLike = { domain: { role: 'auth' | 'client'; origin: string } };
 
 /** The middleware of one path: picks the route for the method and lets the request in only past its guards. */
-export function guardRoute(group: readonly Route[], siteOf: (ctx: Context) => SiteLike): Middleware {
+export function guardRoute(
+  group: readonly Route[],
+  { siteOf, mayRead }: { siteOf(ctx: Context): SiteLike; mayRead: MayRead },
+): Middleware {
   return async (ctx, next) => {
     const { domain } = siteOf(ctx);
     const served = group.filter((route) => route.on === 'any' || route.on === domain.role);
@@ -17,9 +21,14 @@ export function guardRoute(group: readonly Route[], siteOf: (ctx: Context) => Si
       await next();
       return;
     }
+    if (await answerPreflight(ctx, served, mayRead)) {
+      ctx.state['route'] = 'preflight';
+      return;
+    }
     const route = pick(ctx, served);
     ctx.state['route'] = route.name;
     ctx.state['answers'] = route.answers;
+    if (route.cors === 'public-clients') await allowOrigin(ctx, mayRead);
     if (route.effect === 'acts' && isPrefetch(ctx))
       throw new AppError('forbidden', { description: 'This address is not to be fetched ahead.' });
     // JSON is read by scripts, never shown as a part of a page: loaded as one, it could only leak (XSSI).

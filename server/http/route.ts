@@ -30,6 +30,8 @@ export type Route = {
    * token bound to the browser), `origin` (origin alone, no body), or the reason why the route guards itself.
    */
   readonly csrf: 'json' | 'form' | 'origin' | `own: ${string}` | `none: ${string}`;
+  /** `public-clients`: pages on the origins of this realm's public clients may read the answer, without credentials. */
+  readonly cors?: 'public-clients';
   handle(ctx: Context): Promise<void> | void;
 };
 

@@ -2,6 +2,7 @@
 // 9126), introspection (RFC 7662), revocation (RFC 7009). Grants are in grants.ts.
 
 import type { Client } from '../clients/clients.ts';
+import { limitReadersTo } from '../clients/middleware.ts';
 import { readRawForm } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
@@ -74,7 +75,7 @@ export function tokenRoutes(options: {
     const key = `${realm.id}:${addressOf(ctx) ?? 'unknown'}`;
     const take = { policy: 'client-authentication', key, points: 300, seconds: 300 } as const;
     try {
-      return await clientAuthentication.authenticate(
+      const client = await clientAuthentication.authenticate(
         realm.id,
         {
           authorization: ctx.get('Authorization'),
@@ -85,6 +86,8 @@ export function tokenRoutes(options: {
         },
         realm.authOrigin,
       );
+      limitReadersTo(ctx, client);
+      return client;
     } catch (error) {
       const taken = await rateLimits.take([take]);
       if (!taken.isAllowed) throw new AppError('too_many_requests', { retryAfterSeconds: taken.retryAfterSeconds });
@@ -147,9 +150,9 @@ export function tokenRoutes(options: {
     limit: 'client-authentication',
   } as const;
   return routes([
-    { ...api, name: 'oauth.token', method: 'POST', path: '/oauth/token', handle: token },
+    { ...api, name: 'oauth.token', method: 'POST', path: '/oauth/token', cors: 'public-clients', handle: token },
     { ...api, name: 'oauth.push', method: 'POST', path: '/oauth/par', handle: push },
     { ...api, name: 'oauth.introspect', method: 'POST', path: '/oauth/introspect', handle: introspect },
-    { ...api, name: 'oauth.revoke', method: 'POST', path: '/oauth/revoke', handle: revoke },
+    { ...api, name: 'oauth.revoke', method: 'POST', path: '/oauth/revoke', cors: 'public-clients', handle: revoke },
   ]);
 }

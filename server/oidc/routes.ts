@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Client, Clients } from '../clients/clients.ts';
+import { limitReadersTo } from '../clients/middleware.ts';
 import { readForm, readRawForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
@@ -72,6 +73,7 @@ export function oidcRoutes(options: {
     await checkBinding(ctx, active.dpopJkt, scheme, token);
     const client = await clients.findByRowId(active.family.clientRowId);
     if (!client) throw challenge('invalid_token', scheme);
+    limitReadersTo(ctx, client);
     // RFC 6750 §3.1: the token is fine, its scope is not. A mapped answer also serves plain OAuth 2.0, which knows no openid.
     const isMapped = client.protocol.userinfo_mapping !== undefined;
     if (!active.account || !(isMapped || active.scopes.includes('openid')))
@@ -244,6 +246,7 @@ export function oidcRoutes(options: {
       method: 'GET',
       path: '/oauth/userinfo',
       limit: 'none: one indexed read',
+      cors: 'public-clients',
       handle: userinfo,
     },
     {
@@ -252,6 +255,7 @@ export function oidcRoutes(options: {
       method: 'POST',
       path: '/oauth/userinfo',
       limit: 'none: one indexed read',
+      cors: 'public-clients',
       handle: userinfo,
     },
     {
