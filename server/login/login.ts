@@ -94,7 +94,10 @@ export function createLogin(options: {
       return { ok: false, reason: 'throttled', retryAfterSeconds: taken.retryAfterSeconds };
     }
     const stored = given.password.length > LONGEST_PASSWORD ? null : (account?.passwordHash ?? null);
-    const verified = await passwords.verify(stored, given.password.slice(0, LONGEST_PASSWORD), attempt.signal);
+    const verified = await passwords.verify(stored, given.password.slice(0, LONGEST_PASSWORD), {
+      signal: attempt.signal,
+      alike: realm.foreignHash,
+    });
     const adopted = account ? null : await adopt(attempt, given);
     if (adopted !== null) {
       await rateLimits.giveBack(takes);
@@ -145,7 +148,7 @@ export function createLogin(options: {
     const isSame =
       now !== null &&
       !now.isDisabled &&
-      (await passwords.verify(now.passwordHash, given.password, attempt.signal)).isRight;
+      (await passwords.verify(now.passwordHash, given.password, { signal: attempt.signal })).isRight;
     if (!isSame) await fail('the e-mail address or user name belongs to another account');
     return isSame ? now.id : null;
   }

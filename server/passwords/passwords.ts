@@ -5,6 +5,9 @@
 import argon2 from 'argon2';
 import PQueue from 'p-queue';
 import { AppError } from '../http/errors.ts';
+import { standInFor, verifyForeign } from './foreign_hash.ts';
+
+export { type HashParameters, hashParametersSchema, toStoredHash } from './stored_form.ts';
 
 const PARAMETERS = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 /** Some 4 s of work for one core: more would keep a reader waiting without a word. */
@@ -35,18 +38,26 @@ export function createPasswords(options: { concurrency: number }) {
     admit(() => argon2.hash(normalise(password), PARAMETERS), signal);
 
   /**
-   * Whether a password matches a stored hash; with null (nobody, or no password set) it takes as long and is false.
-   * `isOutdated` tells that the hash was made with weaker parameters and should be made again.
+   * Whether a password matches a stored hash, ours or another system's; with null (nobody, or no password set) it is false.
+   * `isOutdated` tells that the hash was made elsewhere or with weaker parameters and should be made again.
+   * Every no takes as long as any other: one argon2id verification and, where the realm has foreign hashes, one of theirs.
+   * @param more alike: a hash as the foreign ones of the realm are, null where it has none
    */
   async function verify(
     stored: string | null,
     password: string,
-    signal?: AbortSignal,
+    more: { signal?: AbortSignal | undefined; alike?: string | null } = {},
   ): Promise<{ isRight: boolean; isOutdated: boolean }> {
-    const against = stored ?? (await nobody);
-    const matches = await admit(() => argon2.verify(against, normalise(password)), signal);
-    const isRight = matches && stored !== null;
-    return { isRight, isOutdated: isRight && isOutdated(against) };
+    const isForeign = stored !== null && !isCurrent(stored);
+    const first = isForeign
+      ? () => verifyForeign(stored, password)
+      : async () => verifyOurs(stored ?? (await nobody), password);
+    const isRight = (await admit(first, more.signal)) && stored !== null;
+    if (isRight) return { isRight, isOutdated: isForeign };
+    const alike = more.alike ?? null;
+    if (isForeign) await admit(async () => verifyOurs(await nobody, password), more.signal);
+    else if (alike !== null) await admit(() => verifyForeign(standInFor(alike), password), more.signal);
+    return { isRight: false, isOutdated: false };
   }
 
   /** Waiting and running, for metrics. */
@@ -64,9 +75,18 @@ export function checkNewPassword(password: string, minimum: number): PasswordFau
   return [...normalise(password)].length < minimum ? 'too-short' : null;
 }
 
+/** False as well for what is no hash at all: a broken row must not break the sign-in. */
+async function verifyOurs(stored: string, password: string): Promise<boolean> {
+  return argon2.verify(stored, normalise(password)).catch(() => false);
+}
+
 /** The library compares the numbers alone, so another variant with the same numbers is told apart here. */
-function isOutdated(hash: string): boolean {
-  return !hash.startsWith('$argon2id$') || argon2.needsRehash(hash, PARAMETERS);
+function isCurrent(stored: string): boolean {
+  try {
+    return stored.startsWith('$argon2id$') && !argon2.needsRehash(stored, PARAMETERS);
+  } catch {
+    return false;
+  }
 }
 
 // One form for a letter and its accent, whichever keyboard typed it.

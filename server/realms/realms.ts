@@ -31,6 +31,8 @@ export type Realm = {
   authHost: Host;
   /** Origin of the auth domain, the issuer. */
   authOrigin: string;
+  /** A password hash as the accounts have that were imported, of nobody in particular; null where none were. */
+  foreignHash: string | null;
 };
 
 export type Domain = { host: Host; origin: string; role: 'auth' | 'client' };
@@ -44,7 +46,7 @@ export type RealmDraft = {
   settings: Record<string, unknown>;
   brand: Record<string, unknown>;
 };
-export type StoredRealm = RealmDraft & { id: RealmId };
+export type StoredRealm = RealmDraft & { id: RealmId; foreignHash: string | null };
 
 /** Channel on which a changed configuration is announced to every node. */
 export const CONFIGURATION_CHANNEL = 'causeway_configuration';
@@ -94,6 +96,10 @@ export function createRealms(options: { db: Database; notifications: Notificatio
   /** Removes a domain; its client and every session on it end. */
   const removeDomain = (q: Queryable, host: Host): Promise<void> => store.deleteDomain(q, host);
 
+  /** Keeps what the hashes of imported accounts are like, so that a try at nobody's account takes as long (security 139). */
+  const keepForeignHash = (q: Queryable, realm: RealmId, hash: string): Promise<void> =>
+    store.updateForeignHash(q, realm, hash);
+
   /** Tells every node, at commit, that the configuration changed. */
   const announce = (q: Queryable): Promise<void> => store.notifyChange(q, CONFIGURATION_CHANNEL);
 
@@ -126,6 +132,7 @@ export function createRealms(options: { db: Database; notifications: Notificatio
     remove,
     putDomain,
     removeDomain,
+    keepForeignHash,
     announce,
     findById,
     findBySlug,
@@ -149,5 +156,6 @@ function toRealm(stored: StoredRealm, auth: { host: Host; origin: string }): Rea
     brand: brandSchema.parse(stored.brand),
     authHost: auth.host,
     authOrigin: auth.origin,
+    foreignHash: stored.foreignHash,
   };
 }

@@ -7,7 +7,7 @@ import type { Domain, RealmDraft, StoredRealm } from './realms.ts';
 
 const FIND_SITE = readStatement(
   'realms.find_site',
-  `select r.id, r.slug, r.authentication_url, r.settings, r.brand, d.host, d.origin, d.role,
+  `select r.id, r.slug, r.authentication_url, r.settings, r.brand, r.foreign_hash, d.host, d.origin, d.role,
           a.host as auth_host, a.origin as auth_origin
      from domains d
      join realms r on r.id = d.realm_id
@@ -20,7 +20,7 @@ const LOCK_CONFIGURATION = writeStatement(
   'realms.lock_configuration',
   "select pg_advisory_xact_lock(hashtextextended('causeway.configuration', 0))",
 );
-const REALM_COLUMNS = ['id', 'slug', 'authentication_url', 'settings', 'brand'];
+const REALM_COLUMNS = ['id', 'slug', 'authentication_url', 'settings', 'brand', 'foreign_hash'];
 
 type Found = { realm: StoredRealm; auth: { host: Host; origin: string } };
 
@@ -60,6 +60,10 @@ export async function putRealm(q: Queryable, draft: RealmDraft): Promise<RealmId
     })
     .returning('id');
   return asRealmId(String(row.id));
+}
+
+export async function updateForeignHash(q: Queryable, id: RealmId, hash: string): Promise<void> {
+  await q.builder('realms').where({ id }).update({ foreign_hash: hash });
 }
 
 export async function deleteRealm(q: Queryable, slug: string): Promise<void> {
@@ -106,6 +110,7 @@ function toStored(row: Row): StoredRealm {
     authenticationUrl: row['authentication_url'] as string | null,
     settings: row['settings'] as Record<string, unknown>,
     brand: row['brand'] as Record<string, unknown>,
+    foreignHash: row['foreign_hash'] as string | null,
   };
 }
 
