@@ -251,6 +251,7 @@ create table realms (
   brand jsonb not null default '{}'::jsonb,
   created_at timestamp with time zone not null default causeway_now(),
   updated_at timestamp with time zone not null default causeway_now(),
+  foreign_hash text,
   constraint realms_pkey PRIMARY KEY (id),
   constraint realms_slug_key UNIQUE (slug)
 );
