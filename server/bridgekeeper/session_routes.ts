@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
+import type { Clients } from '../clients/clients.ts';
 import type { Database } from '../db/database.ts';
 import { readForm } from '../http/body.ts';
 import { requireOwnOrigin } from '../http/csrf.ts';
@@ -14,7 +15,7 @@ import { type Context, routes } from '../http/route.ts';
 import { createSealer } from '../lib/seal.ts';
 import { checkCallback } from '../lib/url.ts';
 import { type Login, logoutGate } from '../login/login.ts';
-import { noteSignedOut } from '../login/middleware.ts';
+import { createSignedOutPage, noteSignedOut, type Told } from '../login/middleware.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { clearCredential } from '../sessions/middleware.ts';
@@ -35,11 +36,14 @@ export function bridgekeeperSessionRoutes(options: {
   sessions: Sessions;
   streams: Streams;
   reader: Reader;
+  clients: Clients;
   pages: SitePages;
+  backChannelLogout: Told;
   secrets: readonly string[];
 }) {
   const { db, login, sessions, streams, reader, pages } = options;
   const confirmations = createSealer({ secrets: options.secrets, purpose: 'confirm-sign-out' });
+  const signedOutPage = createSignedOutPage(options);
 
   async function logout(ctx: Context) {
     const { domain } = siteOf(ctx);
@@ -56,7 +60,10 @@ export function bridgekeeperSessionRoutes(options: {
       throw new AppError('unauthenticated', { description: 'Cookie and header are of different sessions.' });
     if (gate === 'ask' && signedIn) return askSignOut(ctx, signedIn, wanted ?? null);
     await endSession(ctx, signedIn);
-    if (isNavigation(ctx)) return seeOther(ctx, afterSignOut(ctx, wanted));
+    // Only the auth domain has the page that tells which sites were reached; a site's own link leads back to the site.
+    if (signedIn && domain.role === 'auth') noteSignedOut(ctx, signedIn.session.id);
+    const front = domain.role === 'auth' ? '/signed-out' : configuredUrl(`${domain.origin}/`);
+    if (isNavigation(ctx)) return seeOther(ctx, afterSignOut(ctx, wanted, front));
     ctx.status = 204;
   }
 
@@ -73,7 +80,10 @@ export function bridgekeeperSessionRoutes(options: {
     });
   }
 
-  /** The button of the page that asks. Its token is bound to the session that it ends; a stale one asks again. */
+  /**
+   * The button of the page that asks. Its token is bound to the session that it ends; a stale one asks again. Who was asked
+   * is also told what came of it, unless the site wants its reader elsewhere.
+   */
   async function confirmLogout(ctx: Context) {
     const form = await readForm(ctx, confirmForm);
     const signedIn = await reader.find(ctx);
@@ -85,19 +95,22 @@ export function bridgekeeperSessionRoutes(options: {
       }
     }
     await endSession(ctx, signedIn);
-    seeOther(ctx, afterSignOut(ctx, form['redirect-url'] || undefined));
+    if (signedIn) noteSignedOut(ctx, signedIn.session.id);
+    const page = siteOf(ctx).domain.role === 'auth' ? '/signed-out' : '/api/auth/v1/signed-out';
+    seeOther(ctx, afterSignOut(ctx, form['redirect-url'] || undefined, page));
   }
 
   async function endSession(ctx: Context, signedIn: SignedIn | null) {
     const { realm, domain } = siteOf(ctx);
-    if (signedIn) {
-      await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
-      // Only the auth domain has the page that tells which sites were reached.
-      if (domain.role === 'auth') noteSignedOut(ctx, signedIn.session.id);
-    }
+    if (signedIn) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
     clearCredential(ctx, domain.host);
     // Who has just left is not signed in again by itself.
     if (domain.role === 'client') keepQuiet(ctx, settingSeconds(realm.settings.auto_sso_quiet));
+  }
+
+  async function showSignedOut(ctx: Context) {
+    if (await reader.find(ctx)) return seeOther(ctx, '/');
+    await signedOutPage.render(ctx, { continueUrl: '/', signInUrl: null });
   }
 
   async function validate(ctx: Context) {
@@ -180,6 +193,15 @@ export function bridgekeeperSessionRoutes(options: {
       csrf: 'form',
       handle: confirmLogout,
     },
+    {
+      ...base,
+      name: 'bridgekeeper.show_signed_out',
+      method: 'GET',
+      path: '/api/auth/v1/signed-out',
+      on: 'client',
+      answers: 'page',
+      handle: showSignedOut,
+    },
     { ...base, name: 'bridgekeeper.validate', method: 'GET', path: '/api/auth/v1/sessions/validate', handle: validate },
     {
       ...base,
@@ -220,10 +242,8 @@ export function bridgekeeperSessionRoutes(options: {
   ]);
 }
 
-/** Where a browser goes after signing out: a page of this site, its front page unless one was asked for and is allowed. */
-function afterSignOut(ctx: Context, wanted: string | undefined): Target {
-  const { domain } = siteOf(ctx);
-  const checked = wanted === undefined ? null : checkCallback(wanted, [domain.origin]);
-  if (checked?.ok) return checked.callback;
-  return domain.role === 'auth' ? '/signed-out' : configuredUrl(`${domain.origin}/`);
+/** Where a browser goes after signing out: a page of this site that was asked for, if it is allowed. */
+function afterSignOut(ctx: Context, wanted: string | undefined, otherwise: Target): Target {
+  const checked = wanted === undefined ? null : checkCallback(wanted, [siteOf(ctx).domain.origin]);
+  return checked?.ok ? checked.callback : otherwise;
 }

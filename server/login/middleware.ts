@@ -2,13 +2,14 @@
 
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
+import type { Clients } from '../clients/clients.ts';
 import { readCookie, setCookie } from '../http/cookies.ts';
 import { renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import type { Context } from '../http/route.ts';
-import { asSessionId, type SessionId } from '../lib/ids.ts';
-import { addressOf, isSiteOpen, siteOf } from '../realms/middleware.ts';
+import { asSessionId, type RealmId, type SessionId } from '../lib/ids.ts';
+import { addressOf, isSiteOpen, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
@@ -60,7 +61,33 @@ export function noteSignedOut(ctx: Context, id: SessionId): void {
 }
 
 /** The session that this browser has just ended; null when there is none, or not lately. */
-export function findSignedOut(ctx: Context): SessionId | null {
+function findSignedOut(ctx: Context): SessionId | null {
   const noted = signedOutState.safeParse((ctx['session'] as Record<string, unknown> | null)?.['signedOut']).data;
   return noted && noted.at > Date.now() / 1000 - SIGNED_OUT_SECONDS ? asSessionId(noted.id) : null;
+}
+
+/** What the sites of an ended session were told of its end. */
+export type Told = { listOfSession(realmId: RealmId, id: SessionId): Promise<{ name: string; state: string }[]> };
+/** States in which a site is known to be signed out: by the same commit, or by its own word. */
+const CONFIRMED = new Set(['ended', 'acknowledged']);
+
+/** The page after signing out, of the auth domain and of client domains: which sites were reached, and where to go next. */
+export function createSignedOutPage(options: { clients: Clients; pages: SitePages; backChannelLogout: Told }) {
+  const { clients, pages, backChannelLogout } = options;
+
+  async function render(ctx: Context, next: { continueUrl: OwnPath | null; signInUrl: OwnPath | null }): Promise<void> {
+    const sites = await clients.listSites(siteOf(ctx).realm.id);
+    pages.render(ctx, { view: 'login/signed_out', data: { ...next, sites, told: await findTold(ctx) } });
+  }
+
+  /** Which sites the sign-out of this browser reached, so far. */
+  async function findTold(ctx: Context) {
+    const session = findSignedOut(ctx);
+    const receipts = session ? await backChannelLogout.listOfSession(siteOf(ctx).realm.id, session) : [];
+    if (receipts.length === 0) return null;
+    const sites = receipts.map(({ name, state }) => ({ name, state }));
+    return { sites, total: sites.length, confirmed: sites.filter(({ state }) => CONFIRMED.has(state)).length };
+  }
+
+  return { render };
 }

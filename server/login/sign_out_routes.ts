@@ -8,18 +8,12 @@ import { readForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
-import type { RealmId, SessionId } from '../lib/ids.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { clearCredential } from '../sessions/middleware.ts';
 import type { Login } from './login.ts';
-import { findSignedOut, noteSignedOut } from './middleware.ts';
+import { createSignedOutPage, noteSignedOut, type Told } from './middleware.ts';
 
 const signOutForm = z.object({ csrf_token: z.string().max(200).default('') });
-
-/** What the sites of an ended session were told of its end. */
-export type Told = { listOfSession(realmId: RealmId, id: SessionId): Promise<{ name: string; state: string }[]> };
-/** States in which a site is known to be signed out: by the same commit, or by its own word. */
-const CONFIRMED = new Set(['ended', 'acknowledged']);
 
 export function signOutRoutes(options: {
   login: Login;
@@ -28,7 +22,8 @@ export function signOutRoutes(options: {
   pages: SitePages;
   backChannelLogout: Told;
 }) {
-  const { login, reader, clients, pages, backChannelLogout } = options;
+  const { login, reader, pages } = options;
+  const signedOutPage = createSignedOutPage(options);
 
   async function askSignOut(ctx: Context) {
     const signedIn = await reader.find(ctx);
@@ -61,26 +56,8 @@ export function signOutRoutes(options: {
   }
 
   async function showSignedOut(ctx: Context) {
-    const { realm } = siteOf(ctx);
     if (await reader.find(ctx)) return seeOther(ctx, '/');
-    pages.render(ctx, {
-      view: 'login/signed_out',
-      data: {
-        continueUrl: null,
-        signInUrl: '/login',
-        sites: await clients.listSites(realm.id),
-        told: await findTold(ctx),
-      },
-    });
-  }
-
-  /** Which sites the sign-out of this browser reached, so far. */
-  async function findTold(ctx: Context) {
-    const session = findSignedOut(ctx);
-    const receipts = session ? await backChannelLogout.listOfSession(siteOf(ctx).realm.id, session) : [];
-    if (receipts.length === 0) return null;
-    const sites = receipts.map(({ name, state }) => ({ name, state }));
-    return { sites, total: sites.length, confirmed: sites.filter(({ state }) => CONFIRMED.has(state)).length };
+    await signedOutPage.render(ctx, { continueUrl: null, signInUrl: '/login' });
   }
 
   const page = { on: 'auth', answers: 'page', limit: 'none: no write, one indexed read' } as const;

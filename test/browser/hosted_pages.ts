@@ -132,6 +132,18 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
   },
   { name: 'signed-out', heading: 'You are signed out', open: ({ tab, stack }) => tab.goto(`${stack.auth}/signed-out`) },
   {
+    name: 'signed-out-on-site',
+    heading: 'You are signed out',
+    async open(visit) {
+      await signIn(visit);
+      await visit.tab.goto(authorize(visit.stack));
+      await visit.tab.waitForURL(visit.stack.article);
+      await visit.tab.goto(`${visit.stack.news}${API}/logout`);
+      await visit.tab.getByRole('button', { name: 'Sign out' }).click();
+      await visit.tab.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    },
+  },
+  {
     name: 'error-unknown-client',
     heading: 'This site cannot offer sign-in yet',
     open: ({ tab, stack }) => tab.goto(authorize(stack, { client_id: 'nobody' })),

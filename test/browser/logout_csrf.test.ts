@@ -79,6 +79,9 @@ for (const [how, open] of Object.entries({
       await asking.getByRole('heading', { name: 'Sign out?' }).waitFor();
       t.is(await whoIs(stack, reader, news), account.email);
       await asking.getByRole('button', { name: 'Sign out' }).click();
+      await asking.waitForURL(`${news}${API}/signed-out`);
+      await asking.getByText('Signed out of ').waitFor();
+      await asking.getByRole('link', { name: 'Continue' }).click();
       await asking.waitForURL(`${news}/`);
       await isShown(asking, 'anonymous');
       await isShown(own, 'anonymous');

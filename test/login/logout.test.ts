@@ -5,6 +5,7 @@ import { countRows, signedInBrowser } from '../support/signed_in.ts';
 const server = await startTestServer();
 test.after.always(() => server.close());
 const [NEWS, SPORTS, AUTH] = [originOf('news'), originOf('sports'), originOf('auth')];
+const SITES = [NEWS, SPORTS, originOf('shop')];
 const LOGOUT = `${NEWS}/api/auth/v1/logout`;
 const HTML = 'text/html,application/xhtml+xml,*/*;q=0.8';
 
@@ -221,7 +222,30 @@ test('security 73: the page that asks carries no foreign target on, and one step
     });
     t.is(page.status, 200);
     const done = await browser.submit(page, {});
-    t.is(done.location, `${NEWS}/`, target);
+    t.is(done.location, '/api/auth/v1/signed-out', target);
+    const last = await browser.navigate(new URL(done.location ?? '', NEWS).href, { from: page.url });
+    t.is(last.location, null);
+    for (const [, href] of last.text.matchAll(/<a [^>]*href="([^"]*)"/g)) t.true(['/', ...SITES].includes(href ?? ''), href);
+  }
+});
+
+test('the page that asks leads on to the page of the site that was asked for, and else to the page after signing out', async (t) => {
+  const { browser } = await signedInBrowser(server, ['news']);
+  const target = `${NEWS}/story?p=1#end`;
+  const page = await browser.navigate(`${LOGOUT}?redirect-url=${encodeURIComponent(target)}`);
+  t.is((await browser.submit(page, {})).location, target);
+  // On the auth domain it is the page that was there before.
+  const auth = await signedInBrowser(server, ['auth']);
+  const asked = await auth.browser.navigate(`${AUTH}/api/auth/v1/logout`);
+  t.is((await auth.browser.submit(asked, {})).location, '/signed-out');
+  t.is((await auth.browser.navigate(`${AUTH}/api/auth/v1/signed-out`)).status, 404);
+});
+
+test('on a client domain a script that signs out and a link of the site leave no state of the browser behind', async (t) => {
+  for (const mode of ['cors', 'navigate']) {
+    const { answer, browser } = await signOut(metadata('same-origin', mode, mode === 'cors' ? 'empty' : 'document'));
+    t.is(answer.location, mode === 'cors' ? null : `${NEWS}/`);
+    t.false(browser.jarOf(HOSTS.news).has('__Host-qt-browser'));
   }
 });
 

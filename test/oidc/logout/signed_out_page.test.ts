@@ -13,7 +13,7 @@ const { sink, server, close } = await startWithSink([
 test.after.always(close);
 sink.plan('slow', 'hang');
 sink.plan('refuses', 400);
-const AUTH = originOf('auth');
+const [AUTH, NEWS, SPORTS] = [originOf('auth'), originOf('news'), originOf('sports')];
 const COMMAND = { env: { CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK: '1' } };
 
 /** The text of a page, tags gone. */
@@ -63,6 +63,29 @@ test('the page tells nothing to another browser', async (t) => {
   t.regex(textOf((await browser.navigate(url)).text), /Signed out of 1 site, \d confirmed/);
   for (const other of [server.browser(), (await signedInBrowser(server, ['news'])).browser])
     t.notRegex(textOf((await other.navigate(url)).text), /confirmed/);
+});
+
+test('whom a client domain asked about signing out is told there which sites were reached, and who asks again sees more', async (t) => {
+  const { session, browser } = await signedInBrowser(server, ['auth', 'news', 'sports']);
+  await visit(server, browser, ['quick', 'slow']);
+  const asked = await browser.navigate(`${NEWS}/api/auth/v1/logout`);
+  const url = new URL((await browser.submit(asked, {})).location ?? '', NEWS).href;
+  t.is(url, `${NEWS}/api/auth/v1/signed-out`);
+  for (const client of ['quick', 'news'])
+    await untilReceipt(server, { session: session.id, client, state: 'acknowledged' });
+  const page = await browser.navigate(url, { from: asked.url });
+  t.is(page.status, 200);
+  const text = textOf(page.text);
+  t.regex(text, /Signed out of 4 sites, 3 confirmed\./);
+  t.regex(text, /The News : signed out, and confirmed it/);
+  t.regex(text, /Product slow : being told/);
+  t.regex(page.text, /<a class="button primary" href="\/">Continue<\/a>/);
+  t.false(page.text.includes(session.id));
+  t.is(page.headers['cache-control'], 'no-store');
+  // Neither another browser, nor this one on another site, is told anything; who is signed in is sent to the site.
+  t.notRegex(textOf((await server.browser().navigate(url)).text), /confirmed/);
+  t.notRegex(textOf((await browser.navigate(`${SPORTS}/api/auth/v1/signed-out`)).text), /confirmed/);
+  t.is((await (await signedInBrowser(server, ['news'])).browser.navigate(url)).location, '/');
 });
 
 test('RP-Initiated Logout: without a way back the reader sees which sites were signed out', async (t) => {
