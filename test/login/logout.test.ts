@@ -225,7 +225,8 @@ test('security 73: the page that asks carries no foreign target on, and one step
     t.is(done.location, '/api/auth/v1/signed-out', target);
     const last = await browser.navigate(new URL(done.location ?? '', NEWS).href, { from: page.url });
     t.is(last.location, null);
-    for (const [, href] of last.text.matchAll(/<a [^>]*href="([^"]*)"/g)) t.true(['/', ...SITES].includes(href ?? ''), href);
+    for (const [, href] of last.text.matchAll(/<a [^>]*href="([^"]*)"/g))
+      t.true(['/', ...SITES].includes(href ?? ''), href);
   }
 });
 
