@@ -22,9 +22,15 @@ const PAGES: readonly Page[] = [
   { file: 'limits.md', title: 'Limits', from: 'server/ratelimit/ratelimit.ts', body: tables.limitsPage },
   { file: 'metrics.md', title: 'Metrics', from: 'server/lib/metrics.ts', body: tables.metricsPage },
   {
+    file: 'upstream-providers.md',
+    title: 'Sign-in with another provider',
+    from: 'server/upstream/providers.ts',
+    body: tables.upstreamProvidersPage,
+  },
+  {
     file: 'authorization-checks.md',
     title: 'Checks of an authorization request',
-    from: 'server/oauth/authorization_checks.ts',
+    from: 'server/oauth/authorize.ts',
     body: tables.authorizationChecksPage,
   },
   {

@@ -6,6 +6,7 @@ import { bridgekeeperOAuthRoutes } from './bridgekeeper/oauth_routes.ts';
 import { presentFailure } from './bridgekeeper/present.ts';
 import { bridgekeeperScriptRoutes } from './bridgekeeper/script_routes.ts';
 import { bridgekeeperSessionRoutes } from './bridgekeeper/session_routes.ts';
+import { bridgekeeperUpstreamRoutes } from './bridgekeeper/upstream_routes.ts';
 import { bridgekeeperUserRoutes } from './bridgekeeper/user_routes.ts';
 import { findSite } from './clients/middleware.ts';
 import { accessLog } from './http/access_log.ts';
@@ -28,6 +29,7 @@ import { oidcRoutes } from './oidc/routes.ts';
 import { productRoutes } from './products/routes.ts';
 import { siteOf } from './realms/middleware.ts';
 import type { Services } from './services.ts';
+import { upstreamRoutes } from './upstream/routes.ts';
 
 /** Every route of the public server. */
 export function listRoutes(services: Services): readonly Route[] {
@@ -36,8 +38,10 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperSessionRoutes(services),
     ...bridgekeeperOAuthRoutes(services),
     ...bridgekeeperScriptRoutes(),
+    ...bridgekeeperUpstreamRoutes(services),
     ...loginRoutes(services),
     ...signOutRoutes(services),
+    ...upstreamRoutes(services),
     ...providerRoutes(services),
     ...tokenRoutes(services),
     ...registrationRoutes(services),

@@ -31,6 +31,7 @@ import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
 import { brandOf, createRealms } from './realms/realms.ts';
 import { createSessions, createStreams } from './sessions/sessions.ts';
+import { createUpstream } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -64,7 +65,7 @@ export async function createServices(options: {
     secrets,
     policy: { rotateSeconds: config.keyRotationSeconds, publishSeconds: config.keyPublishSeconds, tokenSeconds: 3600 },
   });
-  const realms = createRealms({ db, notifications });
+  const realms = createRealms({ db, notifications, secrets: () => secrets });
   const views = createPages({ viewsFolder: new URL('../views', import.meta.url).pathname });
   const pages = createSitePages({ pages: views });
   const messages = createMessages({
@@ -92,6 +93,7 @@ export async function createServices(options: {
   const accounts = createAccounts({ db, audit, sessions, passwords });
   const reader = createReader({ accounts, sessions });
   const login = createLogin({ db, audit, rateLimits, sessions, accounts, passwords, secrets, fetch: outgoing });
+  const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, login, fetch: outgoing });
   const oauth = createOAuth({ db, audit, sessions });
   const provider = createProvider({ db, audit, accounts });
   const registration = createRegistration({ db, audit, clients, allowLoopback: config.allowLoopback });
@@ -120,6 +122,7 @@ export async function createServices(options: {
     jobs: [
       ...rateLimits.jobs,
       ...sessions.jobs,
+      ...upstream.jobs,
       ...oauth.jobs,
       ...provider.jobs,
       ...registration.jobs,
@@ -163,6 +166,7 @@ export async function createServices(options: {
     accounts,
     reader,
     login,
+    upstream,
     oauth,
     keys,
     provider,

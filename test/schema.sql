@@ -251,6 +251,7 @@ create table realms (
   brand jsonb not null default '{}'::jsonb,
   created_at timestamp with time zone not null default causeway_now(),
   updated_at timestamp with time zone not null default causeway_now(),
+  upstreams jsonb not null default '[]'::jsonb,
   foreign_hash text,
   constraint realms_pkey PRIMARY KEY (id),
   constraint realms_slug_key UNIQUE (slug)
@@ -341,6 +342,40 @@ CREATE INDEX token_families_account ON public.token_families USING btree (accoun
 CREATE INDEX token_families_client ON public.token_families USING btree (client_row_id);
 CREATE INDEX token_families_expires ON public.token_families USING btree (expires_at);
 CREATE INDEX token_families_session ON public.token_families USING btree (session_id);
+
+create table upstream_attempts (
+  state_hash bytea not null,
+  realm_id bigint not null,
+  provider text not null,
+  browser_hash bytea not null,
+  return_path text not null,
+  link_session_id uuid,
+  created_at timestamp with time zone not null default causeway_now(),
+  expires_at timestamp with time zone not null,
+  constraint upstream_attempts_pkey PRIMARY KEY (state_hash),
+  constraint upstream_attempts_link_session_id_fkey FOREIGN KEY (link_session_id) REFERENCES sessions(id) ON DELETE CASCADE,
+  constraint upstream_attempts_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
+CREATE INDEX upstream_attempts_expires ON public.upstream_attempts USING btree (expires_at);
+CREATE INDEX upstream_attempts_link_session ON public.upstream_attempts USING btree (link_session_id);
+CREATE INDEX upstream_attempts_realm ON public.upstream_attempts USING btree (realm_id);
+
+create table upstream_identities (
+  id uuid not null,
+  realm_id bigint not null,
+  issuer text not null,
+  subject text not null,
+  account_id bigint not null,
+  provider text not null,
+  email text,
+  created_at timestamp with time zone not null default causeway_now(),
+  last_used_at timestamp with time zone not null default causeway_now(),
+  constraint upstream_identities_pkey PRIMARY KEY (id),
+  constraint upstream_identities_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint upstream_identities_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
+CREATE INDEX upstream_identities_account ON public.upstream_identities USING btree (account_id);
+CREATE UNIQUE INDEX upstream_identities_subject ON public.upstream_identities USING btree (realm_id, issuer, subject);
 
 create table used_identifiers (
   id_hash bytea not null,

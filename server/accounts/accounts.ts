@@ -10,9 +10,11 @@ import type { Realm } from '../realms/realms.ts';
 import type { LiveSession, Presented, Sessions } from '../sessions/sessions.ts';
 import * as store from './store.ts';
 import { parseUsername } from './username.ts';
+import { createVouched } from './without_password.ts';
 
 export { parseEmail } from '../lib/email.ts';
 export { parseUsername } from './username.ts';
+export type { VouchedPerson } from './without_password.ts';
 
 export type Account = {
   id: AccountId;
@@ -274,7 +276,12 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
   /** An enabled account by its id; null when it is gone or disabled. */
   const findById = (q: Queryable, id: AccountId): Promise<Account | null> => store.findById(q, id);
 
+  /** Whether an account has a password to sign in with. */
+  const hasPassword = (q: Queryable, id: AccountId): Promise<boolean> => store.hasPassword(q, id);
+
   return {
+    ...createVouched({ audit, sessions }),
+    hasPassword,
     findById,
     findSignedIn,
     findForSignIn,

@@ -13,6 +13,7 @@ import {
 } from '../lib/ids.ts';
 import { LIVE_SESSION_SQL, toLiveSession } from '../sessions/sessions.ts';
 import type { Account, ProfileChange, SignedIn } from './accounts.ts';
+import type { VouchedPerson } from './without_password.ts';
 
 export type SignInRecord = { id: AccountId; passwordHash: string | null; isDisabled: boolean };
 
@@ -98,6 +99,57 @@ export async function insertAccount(
     })
     .returning(COLUMN_NAMES);
   return toAccount(row);
+}
+
+/** An account without a password; null when its e-mail address is taken. */
+export async function insertVouched(
+  q: Queryable,
+  person: VouchedPerson & { realmId: RealmId; sub: string },
+): Promise<Account | null> {
+  const [row] = await q
+    .builder('accounts')
+    .insert({
+      realm_id: person.realmId,
+      sub: person.sub,
+      email: person.email?.address ?? null,
+      email_canonical: person.email?.canonical ?? null,
+      name: person.name,
+      first_name: person.firstName,
+      last_name: person.lastName,
+      avatar_url: person.avatarUrl,
+      verification_status: person.isEmailVerified ? 'email' : null,
+    })
+    .onConflict()
+    .ignore()
+    .returning(COLUMN_NAMES);
+  return row ? toAccount(row) : null;
+}
+
+/** Leaves of an account only what its e-mail address stands for, with the profile that its owner brings. */
+export async function resetToOwner(q: Queryable, id: AccountId, person: VouchedPerson): Promise<void> {
+  await q
+    .builder('accounts')
+    .where({ id })
+    .update({
+      password_hash: null,
+      username: null,
+      username_canonical: null,
+      phone_number: null,
+      login_phone_number: null,
+      communication_email: null,
+      metadata: null,
+      is_tfa_enabled: false,
+      name: person.name,
+      first_name: person.firstName,
+      last_name: person.lastName,
+      avatar_url: person.avatarUrl,
+      verification_status: 'email',
+      updated_at: q.builder.raw('causeway_now()'),
+    });
+}
+
+export async function hasPassword(q: Queryable, id: AccountId): Promise<boolean> {
+  return (await q.builder('accounts').where({ id }).whereNotNull('password_hash').first('id')) !== undefined;
 }
 
 export async function replacePasswordHash(

@@ -7,11 +7,14 @@ import { insertEvent, listEventsOf } from './store.ts';
 
 /** Every kind of event, and what its detail holds. */
 export const EVENTS = {
-  'account.created': 'An account was made by sign-up or by an operator.',
+  'account.created':
+    'An account was made by sign-up, by an operator, or at the first sign-in with another provider (detail: by).',
   'account.updated':
     'An account changed its own profile, or a product did whose pushback is allowed to; detail: the names of the fields.',
   'account.adopted':
     'Somebody whom the credential check of the realm vouched for became an account; detail: the identifier there.',
+  'account.reclaimed':
+    'The proven owner of an e-mail address took over an account on which it was never verified; its password, sessions and connections are gone; detail: by.',
   'account.deleted': 'A person erased the own account.',
   'sign-in.succeeded': 'A password was right and a session began or was renewed.',
   'sign-in.failed': 'A password was wrong or nobody has that identifier; detail: reason, never the identifier.',
@@ -23,7 +26,6 @@ export const EVENTS = {
   'code.replayed': 'A used authorization code came back from elsewhere; what it had made was revoked.',
   'code.restarted': 'A code arrived in a browser that had not started the flow and was burnt; detail: host.',
   'refresh.reused': 'A refresh token came back after its successor was used; its whole family ended.',
-  'grants.ended': 'An operator ended every token that had been granted before a moment; detail: before, count.',
   'consent.given': 'An account allowed a client scopes; detail: scopes.',
   'consent.withdrawn': 'An account withdrew what it had allowed a client; its tokens ended.',
   'logout.undelivered':
@@ -36,6 +38,9 @@ export const EVENTS = {
   'client.registered': 'A client registered itself with an initial access token; detail: its redirect URIs.',
   'registration-token.made': 'An operator made an initial access token; detail: uses, ttl in seconds.',
   'client.switched': 'An operator switched a client off or on; detail: to what.',
+  'identity.connected': 'An account was connected with a person at another provider; detail: provider.',
+  'identity.disconnected': 'An account was disconnected from another provider; detail: provider.',
+  'upstream.failed': 'A sign-in with another provider failed; detail: provider, reason and what was wrong.',
   'configuration.applied': 'An operator applied a configuration file; detail: what changed.',
 } as const;
 

@@ -113,7 +113,7 @@ export function createContext({
   secrets: () => readonly string[];
 }) {
   const audit = createAudit();
-  const realms = createRealms({ db, notifications: null });
+  const realms = createRealms({ db, notifications: null, secrets });
   const clients = createClients({ db, notifications: null });
   const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   // Made only by commands that need it: it begins with a password hash.

@@ -6,7 +6,9 @@ import type { ClientDraft, StoredClient } from '../clients/clients.ts';
 import type { Host } from '../lib/ids.ts';
 import { hashToken, isSameHash } from '../lib/token.ts';
 import { brandSchema, type Domain, type RealmDraft, settingsSchema } from '../realms/realms.ts';
+import { present } from './present_value.ts';
 import type { StoredState } from './realm_checks.ts';
+import { compareUpstreams } from './upstream_difference.ts';
 import type { WantedRealm } from './wanted_realm.ts';
 
 /** The acts in the order in which they must be done; those of all realms before the next kind (see apply.ts). */
@@ -89,11 +91,13 @@ function compareValues(
   const page = wanted.authenticationUrl === undefined ? (left?.authenticationUrl ?? null) : wanted.authenticationUrl;
   const settings = { ...left?.settings, ...wanted.settings };
   const brand = { ...left?.brand, ...wanted.brand };
-  const draft = { slug: wanted.slug, authenticationUrl: page, settings, brand };
-  if (!was) return { draft, lines: [`+ realm ${wanted.slug}`] };
+  const upstreams = compareUpstreams(was?.upstreams ?? [], wanted.upstreams, { isPrune });
+  const draft = { slug: wanted.slug, authenticationUrl: page, settings, brand, upstreams: upstreams.drafts };
+  if (!was) return { draft, lines: [`+ realm ${wanted.slug}`, ...upstreams.lines] };
   const lines = [
     ...compareKeys('settings', settingsSchema.parse(was.settings), settingsSchema.parse(settings)),
     ...compareKeys('brand', brandSchema.parse(was.brand), brandSchema.parse(brand)),
+    ...upstreams.lines,
     ...(was.authenticationUrl === page
       ? []
       : [`~ authentication_url: ${was.authenticationUrl ?? 'hosted page'} → ${page ?? 'hosted page'}`]),
@@ -178,14 +182,4 @@ function compareClient(was: StoredClient | null, draft: ClientDraft): string[] {
     changes.push('proxy_secret: replaced');
   if (was.isDisabled !== draft.isDisabled) changes.push(draft.isDisabled ? `disabled${end}` : 'enabled');
   return changes.map((change) => `~ client ${draft.clientId}: ${change}`);
-}
-
-/** A value on one line, shortened: a logo has thousands of characters. */
-function present(value: unknown): string {
-  if (value == null) return 'none';
-  const text =
-    typeof value === 'string'
-      ? value
-      : JSON.stringify(value, (key, inside) => (key === 'secret_sha256' ? '[hash]' : inside));
-  return text.length > 80 ? `${text.slice(0, 60)}… (${text.length} characters)` : text;
 }

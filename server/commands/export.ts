@@ -5,7 +5,8 @@ import { Document, isMap, isSeq, type YAMLMap } from 'yaml';
 import type { StoredClient } from '../clients/clients.ts';
 import type { Host } from '../lib/ids.ts';
 import { parseOrigin } from '../lib/url.ts';
-import { brandSchema, settingsSchema } from '../realms/realms.ts';
+import { brandSchema, type StoredUpstream, settingsSchema } from '../realms/realms.ts';
+import { upstreamNameOf } from '../upstream/upstream.ts';
 import { readStored } from './apply.ts';
 import type { CommandContext } from './context.ts';
 import type { StoredState } from './realm_checks.ts';
@@ -42,6 +43,7 @@ function presentRealm(state: StoredState): Record<string, unknown> {
     authentication_url: realm.authenticationUrl ? escapeVariables(realm.authenticationUrl) : undefined,
     settings: unlessEmpty(withoutDefaults(realm.settings, settingsSchema.parse({}))),
     brand: unlessEmpty(withoutDefaults(realm.brand, brandSchema.parse({}))),
+    upstream: unlessEmpty(realm.upstreams.map(presentUpstream)),
     clients: unlessEmpty(sortClients(state).map((client) => presentClient(client, state))),
   });
 }
@@ -57,6 +59,20 @@ function presentClient(client: StoredClient, { domains }: StoredState): Record<s
     ...(escapeDeep(client.protocol) as Record<string, unknown>),
     disabled: client.isDisabled || undefined,
   });
+}
+
+/** Of a secret its variable, if it came from one; otherwise it is left out, and stays when the file is applied again. */
+function presentUpstream({ id, provider, name, settings, secrets }: StoredUpstream): Record<string, unknown> {
+  const entry = { provider, ...(id === provider ? {} : { id }) };
+  const variables = Object.entries(secrets).flatMap(([key, { variable }]) =>
+    variable ? [[key, `\${${variable}}`]] : [],
+  );
+  return {
+    ...entry,
+    ...(name === upstreamNameOf(entry) ? {} : { name: escapeVariables(name) }),
+    ...(escapeDeep(settings) as Record<string, unknown>),
+    ...Object.fromEntries(variables),
+  };
 }
 
 function sortClients({ clients }: StoredState): StoredClient[] {

@@ -32,6 +32,7 @@ export function checkTogether(checked: Checked): void {
     const state = checked.stored.find(({ realm }) => realm.slug === outline.slug) ?? null;
     checkSignInPage(outline, state, { ...checked, kept });
     checkSecrets(file, outline, state);
+    checkUpstreams(file, outline, state);
   }
   checkProxySecrets(checked);
   checkLoopback(checked, kept);
@@ -136,6 +137,21 @@ function checkSecrets({ yaml }: RealmFile, outline: RealmOutline, state: StoredS
       path,
       `${spell(path)} is missing: a new client needs one, such as \${NAME} from the environment, or token_endpoint_auth_method: none`,
     );
+  }
+}
+
+function checkUpstreams({ yaml }: RealmFile, { upstreams }: RealmOutline, state: StoredState | null): void {
+  for (const [index, { id, path, secretKey, hasSecret }] of upstreams.entries()) {
+    const first = upstreams.findIndex((other) => other.id === id);
+    if (first !== index)
+      yaml.fault(
+        path,
+        `${spell(path)}: the provider ${id} stands on line ${yaml.lineOf(upstreams[first]?.path ?? [])} already; write each once`,
+      );
+    const stored = state?.realm.upstreams.find((one) => one.id === id)?.secrets[secretKey];
+    const at = [...path, secretKey];
+    if (!hasSecret && !stored)
+      yaml.fault(at, `${spell(at)} is missing: a new provider needs it, such as \${NAME} from the environment`);
   }
 }
 

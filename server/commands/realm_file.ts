@@ -50,11 +50,16 @@ export function readRealmFile(
     checkColours(yaml, raw['brand'], [...path, 'brand']);
     for (const [index, client] of asList(raw['clients']).entries())
       checkClient(yaml, schemas, client, [...path, 'clients', index]);
+    for (const [index, provider] of asList(raw['upstream']).entries())
+      checkUpstream(yaml, schemas, provider, [...path, 'upstream', index]);
   }
   return {
     yaml,
     outlines: realms.map(toOutline),
-    wanted: yaml.faults().length > 0 ? [] : realms.map(({ raw }) => toWanted(raw)),
+    wanted:
+      yaml.faults().length > 0
+        ? []
+        : realms.map(({ raw, path }) => toWanted(raw, (inside) => yaml.variableOf([...path, ...inside]))),
   };
 }
 
@@ -102,6 +107,17 @@ function checkClient(yaml: YamlText, schemas: RealmSchemas, value: unknown, path
   const rest = Object.fromEntries(Object.entries(raw).filter(([key]) => !isForeign(key)));
   check(yaml, schemas.client[own], { ...rest, kind }, path);
   if (own === 'third-party') checkThirdParty(yaml, raw, path);
+}
+
+function checkUpstream(yaml: YamlText, schemas: RealmSchemas, value: unknown, path: Path): void {
+  const provider = asRaw(value)?.['provider'];
+  const schema = Object.entries(schemas.upstream).find(([key]) => key === provider)?.[1];
+  if (schema) check(yaml, schema, value, path);
+  else {
+    const at = [...path, 'provider'];
+    const problem = provider === undefined ? ' is missing' : '';
+    yaml.fault(at, `${spell(at)}${problem}: write ${Object.keys(schemas.upstream).join(', ')}`);
+  }
 }
 
 function checkThirdParty(yaml: YamlText, raw: Raw, path: Path): void {

@@ -6,6 +6,7 @@ import { brandSchema, parseLimit, settingsSchema } from '../realms/realms.ts';
 
 type Property = {
   type?: string;
+  anyOf?: { type?: string }[];
   enum?: string[];
   default?: unknown;
   description?: string;
@@ -37,11 +38,11 @@ function table(schema: z.ZodObject): string {
     .join('\n');
 }
 
-function describeValue({ type, enum: choices, default: fallback, minimum, maximum, pattern }: Property): string {
+function describeValue({ type, enum: choices, default: fallback, minimum, maximum, pattern, anyOf }: Property): string {
   if (choices) return choices.map((choice) => `\`${choice}\``).join(' or ');
   if (type === 'integer') return `whole number, ${minimum} to ${maximum}`;
   if (pattern?.startsWith('^#')) return 'colour `#rrggbb`';
-  if (fallback === null) return 'map';
+  if (fallback === null) return anyOf?.some(({ type: one }) => one === 'string') ? 'URL' : 'map';
   if (typeof fallback !== 'string') return 'text';
   if (parseLimit(fallback)) return 'limit';
   if (parseDuration(fallback)) return 'duration';

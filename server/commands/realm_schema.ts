@@ -15,6 +15,7 @@ import { applyMapping, findMappingFault } from '../lib/mapping.ts';
 import { isLoopbackHost, parseOrigin } from '../lib/url.ts';
 import { SAMPLE_INPUT } from '../oidc/oidc.ts';
 import { brandSchema, settingsSchema } from '../realms/realms.ts';
+import { createUpstreamSchemas } from '../upstream/upstream.ts';
 
 /** 32 characters: a secret that nobody guesses, as for CAUSEWAY_SECRET. */
 const SHORTEST_SECRET = 32;
@@ -184,13 +185,16 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
         .nullable()
         .optional(),
       settings: settingsSchema
-        .superRefine(({ credential_check: check }, context) => {
+        .superRefine(({ credential_check: check, login_failure_url: page }, context) => {
+          const pageFault = page && findUrlFault(page, options.allowLoopback);
+          if (pageFault) context.addIssue({ code: 'custom', path: ['login_failure_url'], message: pageFault });
           const fault =
             check && findEndpointFault(check.url, options.allowLoopback, 'https://old.daily.example/identity');
           if (fault) context.addIssue({ code: 'custom', path: ['credential_check', 'url'], message: fault });
         })
         .optional(),
       brand: brandSchema.optional(),
+      upstream: z.array(z.unknown(), { error: 'write a list of providers' }).optional(),
       clients: z.array(z.unknown(), { error: 'write a list of clients' }).optional(),
     },
     { error: unlessUnknownKeys('write a realm: slug, auth_domain, clients') },
@@ -199,7 +203,11 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
     { realms: z.array(z.unknown(), { error: 'write a list of realms' }) },
     { error: unlessUnknownKeys('write the file as a map that begins with "realms:"') },
   );
-  return { file, realm, client: { 'first-party': firstParty, 'third-party': thirdParty } };
+  const upstream = createUpstreamSchemas({
+    findEndpointFault: (written, example) => findEndpointFault(written, options.allowLoopback, example),
+    isTrial: options.allowLoopback,
+  });
+  return { file, realm, client: { 'first-party': firstParty, 'third-party': thirdParty }, upstream };
 }
 
 /** Words for what zod finds where the schema has none of its own. */

@@ -4,6 +4,8 @@ import { type ClientDraft, LANDING_PATH } from '../clients/clients.ts';
 import type { Host } from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
 import { parseOrigin } from '../lib/url.ts';
+import type { UpstreamDraft } from '../realms/realms.ts';
+import { SECRET_KEYS, upstreamIdOf, upstreamNameOf } from '../upstream/upstream.ts';
 import type { Path } from './yaml_text.ts';
 
 export type Place = { host: Host; origin: string };
@@ -17,6 +19,10 @@ export type WantedRealm = {
   authenticationUrl: string | null | undefined;
   settings: Record<string, unknown>;
   brand: Record<string, unknown>;
+  /** Secrets that the file gives; those that it leaves out stay. */
+  upstreams: (Omit<UpstreamDraft, 'secrets'> & {
+    secrets: Record<string, { plain: string; variable: string | null }>;
+  })[];
   clients: { draft: ClientDraft; origin: string | null }[];
 };
 
@@ -26,6 +32,7 @@ export type RealmOutline = {
   slug: string | null;
   auth: Place | null;
   authenticationUrl: string | null | undefined;
+  upstreams: { path: Path; id: string; secretKey: string; hasSecret: boolean }[];
   clients: {
     path: Path;
     id: string | null;
@@ -47,6 +54,11 @@ export function toOutline({ raw, path }: { raw: Raw; path: Path }): RealmOutline
     slug: asText(raw['slug']),
     auth: parseOrigin(asText(raw['auth_domain']) ?? ''),
     authenticationUrl: pageOf(raw),
+    upstreams: asList(raw['upstream']).map((value, index) => {
+      const entry = asRaw(value) ?? {};
+      const secretKey = entry['provider'] === 'apple' ? 'private_key' : 'client_secret';
+      return { path: [...path, 'upstream', index], id: upstreamIdOf(entry), secretKey, hasSecret: secretKey in entry };
+    }),
     clients: asList(raw['clients']).map((value, index) => {
       const client = asRaw(value) ?? {};
       const kind = kindOf(client);
@@ -64,14 +76,32 @@ export function toOutline({ raw, path }: { raw: Raw; path: Path }): RealmOutline
 }
 
 /** A realm without faults as what is wanted. */
-export function toWanted(raw: Raw): WantedRealm {
+export function toWanted(raw: Raw, variableOf: (path: Path) => string | null = () => null): WantedRealm {
   return {
     slug: String(raw['slug']),
     auth: placeOf(raw['auth_domain']),
     authenticationUrl: pageOf(raw),
     settings: asRaw(raw['settings']) ?? {},
     brand: asRaw(raw['brand']) ?? {},
+    upstreams: asList(raw['upstream']).map((entry, index) =>
+      toWantedUpstream(asRaw(entry) ?? {}, (key) => variableOf(['upstream', index, key])),
+    ),
     clients: asList(raw['clients']).map((client) => toWantedClient(asRaw(client) ?? {})),
+  };
+}
+
+function toWantedUpstream(raw: Raw, variableOf: (key: string) => string | null): WantedRealm['upstreams'][number] {
+  const { provider, id: _, name: __, ...rest } = raw;
+  const isSecret = ([key]: [string, unknown]) => SECRET_KEYS.includes(key);
+  const given = Object.entries(rest).filter((entry) => isSecret(entry));
+  return {
+    id: upstreamIdOf(raw),
+    provider: String(provider),
+    name: upstreamNameOf(raw),
+    settings: Object.fromEntries(Object.entries(rest).filter((entry) => !isSecret(entry))),
+    secrets: Object.fromEntries(
+      given.map(([key, plain]) => [key, { plain: String(plain).trim(), variable: variableOf(key) }]),
+    ),
   };
 }
 

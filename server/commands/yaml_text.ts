@@ -14,6 +14,8 @@ export type YamlText = {
   isReadable: boolean;
   /** Notes a fault of the value at a path, or of its key; of the surrounding value when there is no such key. */
   fault(path: Path, text: string, at?: 'value' | 'key'): void;
+  /** The variable that is all of a value; null for a value that was written otherwise. */
+  variableOf(path: Path): string | null;
   /** The line of a value, 1 for the first. */
   lineOf(path: Path): number;
   /** Every fault in the order of the file, each `file:line:column: text`. */
@@ -29,11 +31,12 @@ export function readYaml(text: string, options: { fileName: string; environment:
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, stringKeys: true });
   const found: { offset: number; text: string }[] = [];
   const unresolved = new Set<number>();
+  const whole = new Map<number, string>();
   for (const error of [...document.errors, ...document.warnings]) {
     found.push({ offset: error.pos[0], text: `not YAML: ${error.message}` });
   }
   const isReadable = found.length === 0;
-  if (isReadable) replaceVariables(document, { text, environment: options.environment, found, unresolved });
+  if (isReadable) replaceVariables(document, { text, environment: options.environment, found, unresolved, whole });
   const data = isReadable ? toData(document, found) : null;
 
   const where = (offset: number) => {
@@ -48,6 +51,7 @@ export function readYaml(text: string, options: { fileName: string; environment:
       // A value whose variable is missing is not known yet: more cannot be said about it.
       if (at === 'key' || !unresolved.has(offset)) found.push({ offset, text: says });
     },
+    variableOf: (path) => whole.get(offsetOf(document, path, 'value')) ?? null,
     lineOf: (path) => lines.linePos(offsetOf(document, path, 'value')).line || 1,
     faults: () => [
       ...new Set(found.sort((a, b) => a.offset - b.offset).map((fault) => `${where(fault.offset)}: ${fault.text}`)),
@@ -66,14 +70,18 @@ type Replacing = {
   found: { offset: number; text: string }[];
   /** Where the values begin of which a variable is missing. */
   unresolved: Set<number>;
+  /** Where the values begin that are one variable and nothing else. */
+  whole: Map<number, string>;
 };
 
-function replaceVariables(document: Document, { text, environment, found, unresolved }: Replacing): void {
+function replaceVariables(document: Document, { text, environment, found, unresolved, whole }: Replacing): void {
   visit(document, {
     Scalar(key, node) {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
       const [start = 0, end = 0] = node.range ?? [];
       const source = text.slice(start, end);
+      const only = /^\$\{([^}]*)\}$/.exec(node.value)?.[1];
+      if (only !== undefined) whole.set(start, only);
       node.value = node.value.replace(REFERENCE, (written, doubled: string, name: string) => {
         if (doubled) return `\${${name}}`;
         const value = environment[name];

@@ -12,6 +12,7 @@ import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
+import type { Realm } from '../realms/realms.ts';
 import type { Login, ReturnTo, SignInRefused, SignUpRefused } from './login.ts';
 import { goOn, readAttempt } from './middleware.ts';
 
@@ -195,6 +196,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
         problem: page.problem,
         retryAfterSeconds: page.retryAfterSeconds,
         signUpUrl: realm.settings.signup === 'open' ? withHandle('/signup', page) : null,
+        providers: listProviders(realm, page),
         otherAccount: current ? (current.account.name ?? current.account.email) : null,
       },
     });
@@ -218,6 +220,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
         retryAfterSeconds: page.retryAfterSeconds,
         minimumPasswordLength: siteOf(ctx).realm.settings.password_min_length,
         signInUrl: withHandle('/login', page),
+        providers: listProviders(siteOf(ctx).realm, page),
       },
     });
   }
@@ -269,6 +272,11 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
 function withHandle(path: OwnPath, page: { to: ReturnTo | null; handle: string | null }): string {
   const query = page.to && page.handle ? `?request_handle=${encodeURIComponent(page.handle)}` : '';
   return `${path}${query}`;
+}
+
+/** Other providers of the realm, each with the address at which a sign-in begins (upstream/routes.ts). */
+function listProviders(realm: Realm, page: { to: ReturnTo | null; handle: string | null }) {
+  return realm.upstreams.map(({ id, name }) => ({ name, url: withHandle(`/login/with/${id}`, page) }));
 }
 
 /** Whether what was typed names the account that is signed in. */

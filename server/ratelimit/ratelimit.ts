@@ -14,6 +14,7 @@ export const POLICIES = {
   'sign-in-address': 'Wrong passwords per address (sign_in_per_address).',
   'sign-in-realm': 'Wrong passwords per realm (sign_in_per_realm).',
   'client-authentication': 'Failed client authentications per address (300 in 5 minutes).',
+  'upstream-address': 'Sign-ins begun with another provider per address (sign_in_per_address).',
   'sign-up-address': 'Accounts made per address (sign_up_per_address).',
   'message-recipient': 'E-mails and text messages per recipient (messages_per_recipient).',
   'message-address': 'E-mails and text messages per address that asks for them (messages_per_address).',

@@ -6,10 +6,12 @@ import { LRUCache } from 'lru-cache';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
 import type { Brand } from '../http/page.ts';
+import { createCipher } from '../lib/cipher.ts';
 import type { Host, RealmId } from '../lib/ids.ts';
 import { isLoopbackHost } from '../lib/url.ts';
 import { brandSchema, type RealmBrand, type RealmSettings, settingsSchema } from './settings.ts';
 import * as store from './store.ts';
+import { encryptUpstreams, type StoredUpstream, type UpstreamDraft } from './upstreams.ts';
 
 export { parseLimit } from '../lib/duration.ts';
 export {
@@ -20,6 +22,13 @@ export {
   settingSeconds,
   settingsSchema,
 } from './settings.ts';
+export {
+  isSameSecret,
+  type SecretDraft,
+  type StoredSecret,
+  type StoredUpstream,
+  type UpstreamDraft,
+} from './upstreams.ts';
 
 export type Realm = {
   id: RealmId;
@@ -28,6 +37,8 @@ export type Realm = {
   authenticationUrl: string | null;
   settings: RealmSettings;
   brand: RealmBrand;
+  /** Other providers with which readers may sign in, in the order of the buttons. */
+  upstreams: readonly StoredUpstream[];
   authHost: Host;
   /** Origin of the auth domain, the issuer. */
   authOrigin: string;
@@ -45,8 +56,13 @@ export type RealmDraft = {
   authenticationUrl: string | null;
   settings: Record<string, unknown>;
   brand: Record<string, unknown>;
+  upstreams: readonly UpstreamDraft[];
 };
-export type StoredRealm = RealmDraft & { id: RealmId; foreignHash: string | null };
+export type StoredRealm = Omit<RealmDraft, 'upstreams'> & {
+  id: RealmId;
+  foreignHash: string | null;
+  upstreams: readonly StoredUpstream[];
+};
 
 /** Channel on which a changed configuration is announced to every node. */
 export const CONFIGURATION_CHANNEL = 'causeway_configuration';
@@ -54,8 +70,13 @@ const MEMORY_MS = 5000;
 
 export type Realms = ReturnType<typeof createRealms>;
 
-/** The realms of this server. */
-export function createRealms(options: { db: Database; notifications: Notifications | null }) {
+/** The realms of this server. @param options secrets: key material, newest first; asked for when a provider's secret is used */
+export function createRealms(options: {
+  db: Database;
+  notifications: Notifications | null;
+  secrets: () => readonly string[];
+}) {
+  const cipher = createCipher({ secrets: options.secrets, purpose: 'upstream-secrets' });
   const sites = new LRUCache<string, { site: Site | null }>({
     max: 10_000,
     ttl: MEMORY_MS,
@@ -85,7 +106,15 @@ export function createRealms(options: { db: Database; notifications: Notificatio
   const listStored = (q: Queryable) => store.listRealms(q);
 
   /** Inserts or updates a realm as a file describes it. */
-  const put = (q: Queryable, draft: RealmDraft): Promise<RealmId> => store.putRealm(q, draft);
+  const put = async (q: Queryable, draft: RealmDraft): Promise<RealmId> =>
+    store.putRealm(q, { ...draft, upstreams: await encryptUpstreams(cipher, draft.upstreams) });
+
+  /** A secret of a provider, to be used. @throws Error when there is none, or CAUSEWAY_SECRET does not open it */
+  const revealSecret = async (upstream: StoredUpstream, name: string): Promise<string> => {
+    const secret = upstream.secrets[name];
+    if (!secret) throw new Error(`the provider ${upstream.id} has no ${name}`);
+    return cipher.decrypt(secret.encrypted);
+  };
 
   /** Deletes a realm with everything in it: domains, clients, accounts, sessions. */
   const remove = (q: Queryable, slug: string): Promise<void> => store.deleteRealm(q, slug);
@@ -129,6 +158,7 @@ export function createRealms(options: { db: Database; notifications: Notificatio
     lock,
     listStored,
     put,
+    revealSecret,
     remove,
     putDomain,
     removeDomain,
@@ -154,6 +184,7 @@ function toRealm(stored: StoredRealm, auth: { host: Host; origin: string }): Rea
     authenticationUrl: stored.authenticationUrl,
     settings: settingsSchema.parse(stored.settings),
     brand: brandSchema.parse(stored.brand),
+    upstreams: stored.upstreams,
     authHost: auth.host,
     authOrigin: auth.origin,
     foreignHash: stored.foreignHash,

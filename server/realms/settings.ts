@@ -99,6 +99,18 @@ export const settingsSchema = z
       .enum(['on', 'off'])
       .default('off')
       .describe('Whether programs that hold an initial access token may register clients (RFC 7591).'),
+    login_failure_url: z
+      .string({ error: 'write an https URL' })
+      .max(2048)
+      .refine(
+        (text) => URL.canParse(text) && /^https?:\/\/[^/@]+(\/|$|\?)/.test(text),
+        'write an https URL without a user name',
+      )
+      .nullable()
+      .default(null)
+      .describe(
+        'Page of yours to which a reader goes when a sign-in with another provider did not work; it gets error, reason and auth-provider as parameters. Absent: our page.',
+      ),
     sign_up_per_address: limit('30/1h', 'Accounts made from one address.'),
     messages_per_recipient: limit('3/15m', 'E-mails and text messages that strangers can have sent to one recipient.'),
     messages_per_address: limit('20/1h', 'E-mails and text messages that one address can have sent.'),

@@ -3,11 +3,11 @@
 import type { Queryable, Row } from '../db/database.ts';
 import { readStatement, writeStatement } from '../db/statement.ts';
 import { asHost, asRealmId, type Host, type RealmId } from '../lib/ids.ts';
-import type { Domain, RealmDraft, StoredRealm } from './realms.ts';
+import type { Domain, StoredRealm, StoredUpstream } from './realms.ts';
 
 const FIND_SITE = readStatement(
   'realms.find_site',
-  `select r.id, r.slug, r.authentication_url, r.settings, r.brand, r.foreign_hash, d.host, d.origin, d.role,
+  `select r.id, r.slug, r.authentication_url, r.settings, r.brand, r.upstreams, r.foreign_hash, d.host, d.origin, d.role,
           a.host as auth_host, a.origin as auth_origin
      from domains d
      join realms r on r.id = d.realm_id
@@ -20,7 +20,7 @@ const LOCK_CONFIGURATION = writeStatement(
   'realms.lock_configuration',
   "select pg_advisory_xact_lock(hashtextextended('causeway.configuration', 0))",
 );
-const REALM_COLUMNS = ['id', 'slug', 'authentication_url', 'settings', 'brand', 'foreign_hash'];
+const REALM_COLUMNS = ['id', 'slug', 'authentication_url', 'settings', 'brand', 'upstreams', 'foreign_hash'];
 
 type Found = { realm: StoredRealm; auth: { host: Host; origin: string } };
 
@@ -42,22 +42,18 @@ export async function listRealms(q: Queryable): Promise<StoredRealm[]> {
   return (await q.builder('realms').select(REALM_COLUMNS).orderBy('slug')).map(toStored);
 }
 
-export async function putRealm(q: Queryable, draft: RealmDraft): Promise<RealmId> {
+export async function putRealm(q: Queryable, draft: Omit<StoredRealm, 'id' | 'foreignHash'>): Promise<RealmId> {
+  const columns = {
+    authentication_url: draft.authenticationUrl,
+    settings: JSON.stringify(draft.settings),
+    brand: JSON.stringify(draft.brand),
+    upstreams: JSON.stringify(draft.upstreams),
+  };
   const [row] = await q
     .builder('realms')
-    .insert({
-      slug: draft.slug,
-      authentication_url: draft.authenticationUrl,
-      settings: JSON.stringify(draft.settings),
-      brand: JSON.stringify(draft.brand),
-    })
+    .insert({ slug: draft.slug, ...columns })
     .onConflict('slug')
-    .merge({
-      authentication_url: draft.authenticationUrl,
-      settings: JSON.stringify(draft.settings),
-      brand: JSON.stringify(draft.brand),
-      updated_at: q.builder.raw('causeway_now()'),
-    })
+    .merge({ ...columns, updated_at: q.builder.raw('causeway_now()') })
     .returning('id');
   return asRealmId(String(row.id));
 }
@@ -111,6 +107,7 @@ function toStored(row: Row): StoredRealm {
     settings: row['settings'] as Record<string, unknown>,
     brand: row['brand'] as Record<string, unknown>,
     foreignHash: row['foreign_hash'] as string | null,
+    upstreams: row['upstreams'] as StoredUpstream[],
   };
 }
 

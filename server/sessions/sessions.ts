@@ -74,7 +74,8 @@ export type RevokeReason =
   | 'account-deleted'
   | 'code-replayed'
   | 'operator'
-  | 'password-changed';
+  | 'password-changed'
+  | 'reclaimed';
 
 export type Sessions = ReturnType<typeof createSessions>;
 
@@ -199,12 +200,9 @@ export function createSessions(options: {
   const findOf = (accountId: AccountId, id: string): Promise<{ id: SessionId } | null> =>
     store.findSessionOf(db, accountId, id);
 
-  /** Some sessions of a realm, the oldest ids first, live or not. @param which limit: most that are returned; before: only those that began earlier */
-  const listIn = (
-    q: Queryable,
-    realmId: RealmId,
-    which: { limit: number; before: Date | null },
-  ): Promise<store.SessionOfRealm[]> => store.listSessionsIn(q, realmId, which);
+  /** Some sessions of a realm, the oldest ids first, live or not. @param limit most that are returned */
+  const listIn = (q: Queryable, realmId: RealmId, limit: number): Promise<store.SessionOfRealm[]> =>
+    store.listSessionsIn(q, realmId, limit);
 
   /** The session of a realm with that id, live or not; null when there is none. */
   const findIn = (q: Queryable, realmId: RealmId, id: string): Promise<store.SessionOfRealm | null> =>

@@ -32,7 +32,7 @@ export async function setUp() {
   const { url, drop } = await createDatabase();
   const db = openDatabase({ url, poolSize: 4, applicationName: 'test', namedStatements: true });
   const audit = createAudit();
-  const realms = createRealms({ db, notifications: null });
+  const realms = createRealms({ db, notifications: null, secrets: () => [SECRET] });
   const clients = createClients({ db, notifications: null });
   const sessions = createSessions({ db, audit, onRevoked: async () => undefined });
   const accounts = createAccounts({ db, audit, sessions, passwords: createPasswords({ concurrency: 1 }) });

@@ -31,6 +31,7 @@ const signIn = {
   problem: null as string | null,
   retryAfterSeconds: null as number | null,
   signUpUrl: EVIL,
+  providers: [{ name: EVIL, url: EVIL }],
   otherAccount: EVIL,
 };
 const signUp = {
@@ -41,6 +42,7 @@ const signUp = {
   values: { name: EVIL, email: EVIL },
   problems: {},
   minimumPasswordLength: 15,
+  providers: [{ name: EVIL, url: EVIL }],
   signInUrl: EVIL,
 };
 const error = {
@@ -56,6 +58,10 @@ const everyView: [view: string, data: object][] = [
   ['login/sign_in', signIn],
   ['login/sign_up', signUp],
   ['login/home', home],
+  [
+    'upstream/failed',
+    { reason: 'provider-error', providerName: EVIL, detail: EVIL, retryAfterSeconds: null, continueUrl: EVIL },
+  ],
   ['login/home', { ...home, accountName: null, accountEmail: null }],
   ['login/confirm_sign_out', { action: EVIL, csrfToken: EVIL, accountName: EVIL, redirectUrl: EVIL, stayUrl: EVIL }],
   ['login/signed_out', { continueUrl: EVIL, signInUrl: EVIL, sites }],
