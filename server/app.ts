@@ -2,8 +2,9 @@
 
 import Router from '@koa/router';
 import Koa from 'koa';
+import { bridgekeeperContactRoutes } from './bridgekeeper/contact_routes.ts';
 import { bridgekeeperOAuthRoutes } from './bridgekeeper/oauth_routes.ts';
-import { presentFailure } from './bridgekeeper/present.ts';
+import { presentBareFailure, presentFailure } from './bridgekeeper/present.ts';
 import { bridgekeeperScriptRoutes } from './bridgekeeper/script_routes.ts';
 import { bridgekeeperSessionRoutes } from './bridgekeeper/session_routes.ts';
 import { bridgekeeperUpstreamRoutes } from './bridgekeeper/upstream_routes.ts';
@@ -35,6 +36,7 @@ import { upstreamRoutes } from './upstream/routes.ts';
 export function listRoutes(services: Services): readonly Route[] {
   return [
     ...bridgekeeperUserRoutes(services),
+    ...bridgekeeperContactRoutes(services),
     ...bridgekeeperSessionRoutes(services),
     ...bridgekeeperOAuthRoutes(services),
     ...bridgekeeperScriptRoutes(),
@@ -96,7 +98,8 @@ function presentRefusal(services: Services, ctx: Context, refusal: Presented): v
   }
   const isJson = ['json', 'script'].includes(ctx.state['answers']) || !acceptsHtml(ctx);
   if (isJson) {
-    ctx.body = presentFailure(refusal);
+    const isBare = ctx.state['route'] === 'bridgekeeper.reset_password';
+    ctx.body = isBare ? presentBareFailure(refusal) : presentFailure(refusal);
     return;
   }
   try {

@@ -1,8 +1,18 @@
 // THE WIRING: every feature made once, bottom-up, in the order that also fixes who may import whom.
 
-import { createAccounts } from './accounts/accounts.ts';
+import {
+  createAccounts,
+  createCodeAccounts,
+  createEmailChange,
+  createLetters,
+  createOneTimeCodes,
+  createOwnership,
+  createPasswordReset,
+  createVerification,
+} from './accounts/accounts.ts';
 import { createReader } from './accounts/middleware.ts';
 import { createAudit } from './audit/audit.ts';
+import { createChallenges } from './challenges/challenges.ts';
 import { createClients } from './clients/clients.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -23,6 +33,7 @@ import {
   createProvider,
   createRegistration,
   createTokens,
+  endOfflineTokens,
 } from './oauth/oauth.ts';
 import { createBackChannelLogout, recordEnd } from './oidc/oidc.ts';
 import { createPasswords } from './passwords/passwords.ts';
@@ -89,10 +100,46 @@ export async function createServices(options: {
   const clients = createClients({ db, notifications });
   const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   const streams = createStreams({ sessions, notifications, log });
+  const challenges = createChallenges({ db, secrets });
   const passwords = createPasswords({ concurrency: config.hashingConcurrency });
   const accounts = createAccounts({ db, audit, sessions, passwords });
   const reader = createReader({ accounts, sessions });
-  const login = createLogin({ db, audit, rateLimits, sessions, accounts, passwords, secrets, fetch: outgoing });
+  const ownership = createOwnership({
+    audit,
+    sessions,
+    challenges,
+    onSecured: [endOfflineTokens],
+    // What features add that hold more ways into an account: second factors, linked providers.
+    onReclaimed: [],
+  });
+  const letters = createLetters({ db, realms, rateLimits, challenges, messages });
+  const verification = createVerification({ db, audit, realms, challenges, letters });
+  const passwordReset = createPasswordReset({
+    db,
+    audit,
+    rateLimits,
+    passwords,
+    challenges,
+    letters,
+    messages,
+    ownership,
+  });
+  const emailChange = createEmailChange({ db, audit, challenges, letters, messages, ownership });
+  const oneTimeCodes = createOneTimeCodes({ db, audit, challenges, letters, ownership, emailChange });
+  const codeAccounts = createCodeAccounts({ db, audit, challenges, ownership });
+  const login = createLogin({
+    db,
+    audit,
+    rateLimits,
+    sessions,
+    accounts,
+    passwords,
+    challenges,
+    letters,
+    codeAccounts,
+    secrets,
+    fetch: outgoing,
+  });
   const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, login, fetch: outgoing });
   const oauth = createOAuth({ db, audit, sessions });
   const provider = createProvider({ db, audit, accounts });
@@ -110,7 +157,7 @@ export async function createServices(options: {
     url: databaseUrl,
     log,
     isPrepared: config.namedStatements,
-    tasks: [...backChannelLogout.tasks, ...messages.tasks],
+    tasks: [...backChannelLogout.tasks, ...messages.tasks, ...letters.tasks],
   });
   const products = createProducts({ db, audit, accounts, provider, login });
 
@@ -123,6 +170,7 @@ export async function createServices(options: {
       ...rateLimits.jobs,
       ...sessions.jobs,
       ...upstream.jobs,
+      ...challenges.jobs,
       ...oauth.jobs,
       ...provider.jobs,
       ...registration.jobs,
@@ -163,8 +211,15 @@ export async function createServices(options: {
     sessions,
     streams,
     passwords,
+    challenges,
     accounts,
     reader,
+    ownership,
+    letters,
+    verification,
+    passwordReset,
+    emailChange,
+    oneTimeCodes,
     login,
     upstream,
     oauth,

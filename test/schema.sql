@@ -50,6 +50,7 @@ create table accounts (
   constraint accounts_verification_status_check CHECK ((verification_status = ANY (ARRAY['email'::text, 'phone'::text])))
 );
 CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (realm_id, email_canonical);
+CREATE UNIQUE INDEX accounts_login_phone ON public.accounts USING btree (realm_id, login_phone_number) WHERE (login_phone_number IS NOT NULL);
 CREATE UNIQUE INDEX accounts_username ON public.accounts USING btree (realm_id, username_canonical);
 
 create table audit_events (
@@ -94,6 +95,32 @@ CREATE INDEX authorization_codes_domain_session ON public.authorization_codes US
 CREATE INDEX authorization_codes_expires ON public.authorization_codes USING btree (expires_at);
 CREATE INDEX authorization_codes_family ON public.authorization_codes USING btree (family_id);
 CREATE INDEX authorization_codes_session ON public.authorization_codes USING btree (session_id);
+
+create table challenges (
+  id uuid not null,
+  realm_id bigint not null,
+  account_id bigint,
+  purpose text not null,
+  subject text not null,
+  recipient text not null,
+  code_hash bytea,
+  link_hash bytea,
+  browser_hash bytea,
+  payload jsonb not null default '{}'::jsonb,
+  tries smallint not null default 0,
+  created_at timestamp with time zone not null default causeway_now(),
+  code_expires_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint challenges_pkey PRIMARY KEY (id),
+  constraint challenges_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint challenges_link_hash_key UNIQUE (link_hash),
+  constraint challenges_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
+CREATE INDEX challenges_account ON public.challenges USING btree (account_id);
+CREATE INDEX challenges_browser ON public.challenges USING btree (browser_hash);
+CREATE INDEX challenges_expires ON public.challenges USING btree (expires_at);
+CREATE UNIQUE INDEX challenges_open ON public.challenges USING btree (realm_id, purpose, subject);
 
 create table clients (
   id bigint not null generated always as identity,

@@ -13,7 +13,17 @@ import { parseUsername } from './username.ts';
 import { createVouched } from './without_password.ts';
 
 export { parseEmail } from '../lib/email.ts';
+export { createEmailChange, type EmailChange } from './change_email.ts';
+export { type CodeAccounts, createCodeAccounts } from './code_accounts.ts';
+export { type Contact, parseContact } from './contact.ts';
+export { type Asker, createLetters, type Letters, type Requested } from './letters.ts';
+export { LINK_PATHS } from './links.ts';
+export { type CodeRefused, createOneTimeCodes, type OneTimeCodes, type ProvenChange } from './one_time_code.ts';
+export { createOwnership, type OwnerHook, type Ownership } from './ownership.ts';
+export { parsePhone } from './phone.ts';
+export { createPasswordReset, type PasswordReset, type ResetRefused } from './reset_password.ts';
 export { parseUsername } from './username.ts';
+export { createVerification, type Verification, type VerificationOutcome, withOutcome } from './verify_email.ts';
 export type { VouchedPerson } from './without_password.ts';
 
 export type Account = {
@@ -62,8 +72,7 @@ export type AdoptedPerson = {
 };
 export type ProfileChange = Partial<
   Pick<Account, 'name' | 'firstName' | 'lastName' | 'avatarUrl' | 'phoneNumber' | 'metadata'>
-> & { email?: string };
-export type ProfileChanged = { ok: true; account: Account } | { ok: false; reason: 'invalid-email' | 'email-taken' };
+>;
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
@@ -206,7 +215,7 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
   async function pushProfile(
     q: Queryable,
     account: Account,
-    change: { fields: Omit<ProfileChange, 'email' | 'metadata'>; metadata: Record<string, unknown> },
+    change: { fields: Omit<ProfileChange, 'metadata'>; metadata: Record<string, unknown> },
     from: { clientId: string; address: string | null },
   ): Promise<void> {
     await store.mergeProfile(q, account.id, change.fields, change.metadata);
@@ -227,34 +236,20 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
     await store.replacePasswordHash(db, account.id, { from: account.passwordHash ?? '', to: passwordHash });
   }
 
-  /** Changes the given fields of a profile and nothing else. A changed e-mail address counts as unverified. */
-  async function updateProfile(
-    signedIn: SignedIn,
-    change: ProfileChange,
-    address: string | null,
-  ): Promise<ProfileChanged> {
-    const { email: typed, ...fields } = change;
-    const email = typed === undefined ? undefined : parseEmail(typed);
-    if (email === null) return { ok: false, reason: 'invalid-email' };
-    try {
-      const account = await db.transaction(async (q) => {
-        const updated = await store.updateProfile(q, signedIn.account.id, fields, email);
-        const names = Object.keys(change);
-        await audit.record(q, {
-          type: 'account.updated',
-          realmId: updated.realmId,
-          accountId: updated.id,
-          sessionId: signedIn.session.id,
-          address,
-          detail: { fields: names },
-        });
-        return updated;
+  /** Changes the given fields of a profile and nothing else. A new e-mail address is another matter: change_email.ts. */
+  async function updateProfile(signedIn: SignedIn, change: ProfileChange, address: string | null): Promise<Account> {
+    return db.transaction(async (q) => {
+      const updated = await store.updateProfile(q, signedIn.account.id, change);
+      await audit.record(q, {
+        type: 'account.updated',
+        realmId: updated.realmId,
+        accountId: updated.id,
+        sessionId: signedIn.session.id,
+        address,
+        detail: { fields: Object.keys(change) },
       });
-      return { ok: true, account };
-    } catch (error) {
-      if (store.takenField(error) === 'email') return { ok: false, reason: 'email-taken' };
-      throw error;
-    }
+      return updated;
+    });
   }
 
   /** Erases an account: its personal data is gone, every session ends, its `sub` is never used again. */

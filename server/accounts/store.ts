@@ -17,7 +17,7 @@ import type { VouchedPerson } from './without_password.ts';
 
 export type SignInRecord = { id: AccountId; passwordHash: string | null; isDisabled: boolean };
 
-const COLUMN_NAMES = [
+export const COLUMN_NAMES = [
   'id',
   'realm_id',
   'sub',
@@ -76,9 +76,12 @@ export async function insertAccount(
     email: { address: string; canonical: CanonicalEmail } | null;
     username: { username: string; canonical: string } | null;
     name: string | null;
-    passwordHash: string;
+    /** Null for somebody who signs in without one. */
+    passwordHash: string | null;
     /** What else is known of somebody who comes from elsewhere. */
-    profile?: Partial<Pick<Account, 'firstName' | 'lastName' | 'phoneNumber' | 'verificationStatus'>>;
+    profile?: Partial<
+      Pick<Account, 'firstName' | 'lastName' | 'phoneNumber' | 'loginPhoneNumber' | 'verificationStatus'>
+    >;
   },
 ): Promise<Account> {
   const [row] = await q
@@ -95,6 +98,7 @@ export async function insertAccount(
       first_name: draft.profile?.firstName ?? null,
       last_name: draft.profile?.lastName ?? null,
       phone_number: draft.profile?.phoneNumber ?? null,
+      login_phone_number: draft.profile?.loginPhoneNumber ?? null,
       verification_status: draft.profile?.verificationStatus ?? null,
     })
     .returning(COLUMN_NAMES);
@@ -167,22 +171,13 @@ const PROFILE_COLUMNS = {
   avatarUrl: 'avatar_url',
   phoneNumber: 'phone_number',
   metadata: 'metadata',
-} as const satisfies Record<Exclude<keyof ProfileChange, 'email'>, string>;
+} as const satisfies Record<keyof ProfileChange, string>;
 
-export async function updateProfile(
-  q: Queryable,
-  id: AccountId,
-  fields: Omit<ProfileChange, 'email'>,
-  email: { address: string; canonical: CanonicalEmail } | undefined,
-): Promise<Account> {
+export async function updateProfile(q: Queryable, id: AccountId, fields: ProfileChange): Promise<Account> {
   const changes: Row = { updated_at: q.builder.raw('causeway_now()') };
   for (const [field, column] of Object.entries(PROFILE_COLUMNS)) {
     const value = fields[field as keyof typeof PROFILE_COLUMNS];
     if (value !== undefined) changes[column] = column === 'metadata' && value !== null ? JSON.stringify(value) : value;
-  }
-  if (email) {
-    const isNew = q.builder.raw('case when email_canonical = ? then verification_status end', [email.canonical]);
-    Object.assign(changes, { email: email.address, email_canonical: email.canonical, verification_status: isNew });
   }
   const [row] = await q.builder('accounts').where({ id }).update(changes).returning(COLUMN_NAMES);
   return toAccount(row);
@@ -226,10 +221,10 @@ export async function findByReference(
 export async function mergeProfile(
   q: Queryable,
   id: AccountId,
-  fields: Omit<ProfileChange, 'email' | 'metadata'>,
+  fields: Omit<ProfileChange, 'metadata'>,
   metadata: Record<string, unknown>,
 ): Promise<void> {
-  await updateProfile(q, id, fields, undefined);
+  await updateProfile(q, id, fields);
   if (Object.keys(metadata).length === 0) return;
   await q
     .builder('accounts')
@@ -243,7 +238,7 @@ export function takenField(error: unknown): 'email' | 'username' | null {
   return isUniqueViolation(error, 'accounts_username') ? 'username' : null;
 }
 
-function toAccount(row: Row): Account {
+export function toAccount(row: Row): Account {
   return {
     id: asAccountId(String(row['id'])),
     realmId: asRealmId(String(row['realm_id'])),

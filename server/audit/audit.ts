@@ -14,10 +14,14 @@ export const EVENTS = {
   'account.adopted':
     'Somebody whom the credential check of the realm vouched for became an account; detail: the identifier there.',
   'account.reclaimed':
-    'The proven owner of an e-mail address took over an account on which it was never verified; its password, sessions and connections are gone; detail: by.',
+    'The proven owner of an e-mail address took over an account on which it was never verified; its password, sessions and connections are gone; detail: by, a provider or `challenge`.',
   'account.deleted': 'A person erased the own account.',
-  'sign-in.succeeded': 'A password was right and a session began or was renewed.',
-  'sign-in.failed': 'A password was wrong or nobody has that identifier; detail: reason, never the identifier.',
+  'account.verified': 'Somebody proved to read the address of an account; detail: what.',
+  'password.reset': 'A new password was set by a link or code sent to the address; every session ended.',
+  'email.changed': 'An account got another e-mail address, which was verified first.',
+  'email.change-undone': 'The old address took a change of address back; every session ended.',
+  'sign-in.succeeded': 'A password, code or link was right and a session began or was renewed.',
+  'sign-in.failed': 'A password or code was wrong or nobody has that identifier; detail: reason, never the identifier.',
   'credential-check.failed': 'The credential check of the realm gave no usable answer; detail: reason.',
   'credential.verified': 'A product had a credential verified and was told who it is.',
   'sign-in.throttled': 'A sign-in was refused because of too many tries; detail: which limit.',

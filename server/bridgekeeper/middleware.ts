@@ -4,7 +4,7 @@
 import { clearCookie, readCookie, readCookies, setCookie } from '../http/cookies.ts';
 import type { Context } from '../http/route.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
-import type { Completed } from '../login/login.ts';
+import type { SignedInNow } from '../login/login.ts';
 import { keepSignedIn } from '../login/middleware.ts';
 import { echoToken } from '../sessions/middleware.ts';
 import { presentMe } from './present.ts';
@@ -21,7 +21,7 @@ const QUIET = '__Host-qt-quiet';
 type Flow = { name: string; hash: Buffer; isRestart: boolean };
 
 /** Answers a script after a proof: the session as a cookie and, for apps, as the header `x-qt-auth`, and who it is. */
-export function answerCompleted(ctx: Context, completed: Completed): void {
+export function answerCompleted(ctx: Context, completed: SignedInNow): void {
   keepSignedIn(ctx, completed);
   echoToken(ctx, completed.credential);
   const { user, 'active-sessions-count': count } = presentMe(completed.signedIn);

@@ -4,6 +4,26 @@ import type { Account, SignedIn } from '../accounts/accounts.ts';
 import { ERRORS, type Refusal } from '../http/errors.ts';
 import type { SessionSummary } from '../sessions/sessions.ts';
 
+const EMPTY_USER = [
+  'id',
+  'name',
+  'email',
+  'username',
+  'created-at',
+  'updated-at',
+  'avatar-url',
+  'avatar-s3-key',
+  'first-name',
+  'last-name',
+  'slug',
+  'communication-email',
+  'phone-number',
+  'login-phone-number',
+  'metadata',
+  'verification-status',
+  'is-tfa-enabled',
+] as const satisfies readonly (keyof ReturnType<typeof presentUser>)[];
+
 /** An account as `user`: exactly these keys leave the server. */
 export function presentUser(account: Account) {
   return {
@@ -50,6 +70,17 @@ export function presentSession(summary: SessionSummary, current: SignedIn) {
 export function presentFailure(refusal: Pick<Refusal, 'code' | 'description'>) {
   const message = refusal.description;
   return { message, error: refusal.code === 'reauth_required' ? { message, code: refusal.code } : { message } };
+}
+
+/** A failure of `reset-password`: a published screen takes any `message` at the top for success. */
+export function presentBareFailure(refusal: Pick<Refusal, 'description'>) {
+  return { error: { message: refusal.description } };
+}
+
+/** What a sign-up answers that must not tell whether it made an account: only what was typed. */
+export function presentTypedUser(typed: { name: string | null; email: string; username: string | null }) {
+  const empty = Object.fromEntries(EMPTY_USER.map((key) => [key, null]));
+  return { ...empty, ...typed, 'is-tfa-enabled': false };
 }
 
 /** A failure of `authorize` asked by script (RFC 6749 §4.1.2.1 error codes); never with a `redirect_uri` key. */

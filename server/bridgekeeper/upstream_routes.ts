@@ -121,6 +121,7 @@ export function bridgekeeperUpstreamRoutes(options: {
   async function check(ctx: Context, entry: StoredUpstream, given: { token: string; nonce: string | null }) {
     const outcome = await upstream.signInWithToken(await readAttempt(ctx, reader), entry, given);
     if (!outcome.ok) throw tokenRefusal(outcome, entry);
+    if (!outcome.completed.ok) throw new AppError('verification_required');
     return outcome.completed;
   }
 

@@ -1,38 +1,44 @@
 // Accounts in the session-sharing API: who am I, sign in, sign up, change the profile, erase the account.
 
 import { z } from 'zod';
-import type { Accounts, ProfileChange, RegisterFault } from '../accounts/accounts.ts';
+import type { Accounts, EmailChange, ProfileChange, RegisterFault } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import { readJson } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
-import type { Login, SignInRefused } from '../login/login.ts';
-import { readAttempt } from '../login/middleware.ts';
+import type { CodeSignInRefused, Completed, Login, SignInRefused, Unverified } from '../login/login.ts';
+import { askerOf, keepWaiting, readAttempt, waitingOf } from '../login/middleware.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import { clearCredential } from '../sessions/middleware.ts';
+import { otp, phone, refuseRequest } from './contact_routes.ts';
 import { answerCompleted } from './middleware.ts';
-import { presentMe, presentUser } from './present.ts';
+import { presentMe, presentTypedUser, presentUser } from './present.ts';
 
 const text = (most: number) =>
   z.string({ error: 'must be a string' }).max(most, `must have at most ${most} characters`);
 const credential = text(1024).nullish();
-const loginBody = z.object({ username: text(320).nullish(), email: text(320).nullish(), password: credential });
+const loginBody = z.object({
+  username: text(320).nullish(),
+  email: text(320).nullish(),
+  password: credential,
+  'phone-number': phone.nullish(),
+  otp: otp.nullish(),
+  'auto-signup': z.boolean({ error: 'must be true or false' }).nullish(),
+});
 const signupBody = z.object({
   name: text(200).nullish(),
   email: text(320).nullish(),
   username: text(320).nullish(),
   password: credential,
+  'login-phone-number': phone.nullish(),
+  otp: otp.nullish(),
   'dont-login': z.boolean({ error: 'must be true or false' }).nullish(),
 });
 const MOST_METADATA_BYTES = 16 * 1024;
 const profileBody = z.object({
   name: text(200).nullable().optional(),
   email: text(320).optional(),
-  // Published clients send a JSON number.
-  'phone-number': z
-    .union([text(40), z.number().transform(String)])
-    .nullable()
-    .optional(),
+  'phone-number': phone.nullable().optional(),
   'first-name': text(200).nullable().optional(),
   'last-name': text(200).nullable().optional(),
   'avatar-url': z
@@ -52,9 +58,19 @@ const profileBody = z.object({
 
 /** Published screens compare this text letter by letter. */
 const ALREADY_EXISTS = 'User Already exists';
+const CLOSED = 'Sign-up is closed on this site.';
+const CODE_WRONG = 'The code does not match, or it is used or expired. Ask for a new one.';
 
-export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Login; reader: Reader }) {
-  const { accounts, login, reader } = options;
+const CONFIRM_ADDRESS =
+  'The new e-mail address counts once it is confirmed: a link is on its way to it. Until then the old one stays.';
+
+export function bridgekeeperUserRoutes(options: {
+  accounts: Accounts;
+  emailChange: EmailChange;
+  login: Login;
+  reader: Reader;
+}) {
+  const { accounts, emailChange, login, reader } = options;
 
   async function me(ctx: Context) {
     ctx.body = presentMe(await reader.require(ctx));
@@ -64,6 +80,12 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
     const body = await readJson(ctx, loginBody);
     const identifier = body.email?.trim() || body.username?.trim() || '';
     const attempt = await readAttempt(ctx, reader);
+    if (body.otp) {
+      const given = { email: body.email, phone: body['phone-number'], code: body.otp };
+      const outcome = await login.codes.signIn(attempt, { ...given, mayCreate: body['auto-signup'] === true });
+      if (!outcome.ok) throw codeSignInRefusal(outcome);
+      return answerCompleted(ctx, outcome);
+    }
     // An empty field is a wrong one: an account without a password must not be told apart.
     if (identifier === '' || !body.password) throw new AppError('invalid_credentials');
     const outcome = await login.signIn(attempt, { identifier, password: body.password });
@@ -73,42 +95,55 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
 
   async function signUp(ctx: Context) {
     const body = await readJson(ctx, signupBody);
-    const attempt = await readAttempt(ctx, reader);
-    const outcome = await login.signUp(attempt, {
-      email: body.email ?? '',
-      password: body.password ?? '',
-      username: body.username || null,
-      name: body.name || null,
-      mayBegin: body['dont-login'] !== true,
-    });
+    if (body.otp) return signUpWithCode(ctx, { ...body, otp: body.otp });
+    const attempt = { ...(await readAttempt(ctx, reader)), browser: waitingOf(ctx) };
+    const typed = { email: body.email ?? '', username: body.username || null, name: body.name || null };
+    const given = { ...typed, password: body.password ?? '', mayBegin: body['dont-login'] !== true };
+    const outcome = await login.signUp(attempt, given);
     if (!outcome.ok) {
-      if (outcome.reason === 'throttled')
-        throw new AppError('too_many_requests', { retryAfterSeconds: outcome.retryAfterSeconds });
-      if (outcome.reason === 'closed')
-        throw new AppError('forbidden', { description: 'Sign-up is closed on this site.' });
-      throw signUpRefusal(outcome.faults, siteOf(ctx).realm.settings.password_min_length);
+      switch (outcome.reason) {
+        case 'throttled':
+          throw new AppError('too_many_requests', { retryAfterSeconds: outcome.retryAfterSeconds });
+        case 'closed':
+          throw new AppError('forbidden', { description: CLOSED });
+        case 'unverified':
+          throw new AppError('verification_required');
+        default:
+          throw signUpRefusal(outcome.faults, siteOf(ctx).realm.settings.password_min_length);
+      }
     }
     if (!outcome.credential) {
-      ctx.body = { user: presentUser(outcome.account) };
+      // Whoever made an account may prove its address in the same browser, without a session.
+      keepWaiting(ctx, attempt.browser);
+      ctx.body = { user: outcome.account ? presentUser(outcome.account) : presentTypedUser(typed) };
       return;
     }
     answerCompleted(ctx, outcome);
   }
 
+  async function signUpWithCode(ctx: Context, body: z.infer<typeof signupBody> & { otp: string }) {
+    const attempt = await readAttempt(ctx, reader);
+    const given = { email: body.email, phone: body['login-phone-number'], code: body.otp };
+    const outcome: Completed | CodeSignInRefused = await login.codes.signUp(attempt, given);
+    if (!outcome.ok) throw codeSignInRefusal(outcome);
+    answerCompleted(ctx, outcome);
+  }
+
   async function updateProfile(ctx: Context) {
     const signedIn = await reader.require(ctx);
-    const body = await readJson(ctx, profileBody);
-    // A new address is a new way into the account: like a password, it is not changed by a session alone.
-    if (body.email !== undefined && body.email !== signedIn.account.email) await reader.requireRecent(ctx);
-    const outcome = await accounts.updateProfile(signedIn, toProfileChange(body), addressOf(ctx));
-    if (!outcome.ok) {
-      const description =
-        outcome.reason === 'email-taken'
-          ? 'Another account has this e-mail address.'
-          : 'email: must be an e-mail address';
-      throw new AppError('invalid_request', { description });
+    const { email, ...body } = await readJson(ctx, profileBody);
+    // A new address is a new way into the account: like a password, it is not changed by a session alone (security 153).
+    const isNew = email !== undefined && email.trim().toLowerCase() !== signedIn.account.email?.toLowerCase();
+    if (isNew) {
+      await reader.requireRecent(ctx);
+      refuseRequest(await emailChange.request(siteOf(ctx).realm, signedIn, email, askerOf(ctx, null)));
     }
-    ctx.body = { user: presentUser(outcome.account) };
+    const change = toProfileChange(body);
+    const account =
+      Object.keys(change).length > 0
+        ? await accounts.updateProfile(signedIn, change, addressOf(ctx))
+        : signedIn.account;
+    ctx.body = { user: presentUser(account), ...(isNew && { message: CONFIRM_ADDRESS }) };
   }
 
   async function erase(ctx: Context) {
@@ -170,10 +205,34 @@ export function bridgekeeperUserRoutes(options: { accounts: Accounts; login: Log
   ]);
 }
 
-function signInRefusal(refused: SignInRefused): AppError {
-  return refused.reason === 'wrong'
-    ? new AppError('invalid_credentials')
-    : new AppError('too_many_requests', { retryAfterSeconds: refused.retryAfterSeconds });
+function signInRefusal(refused: SignInRefused | Unverified): AppError {
+  switch (refused.reason) {
+    case 'wrong':
+      return new AppError('invalid_credentials');
+    case 'unverified':
+      return new AppError('verification_required');
+    default:
+      return new AppError('too_many_requests', { retryAfterSeconds: refused.retryAfterSeconds });
+  }
+}
+
+function codeSignInRefusal(refused: CodeSignInRefused | Unverified): AppError {
+  switch (refused.reason) {
+    case 'wrong':
+      return new AppError('invalid_credentials', { description: CODE_WRONG });
+    case 'no-account':
+      return new AppError('invalid_credentials', {
+        description: 'Nobody has this address or number yet. Sign up, or send auto-signup.',
+      });
+    case 'taken':
+      return new AppError('conflict', { description: ALREADY_EXISTS });
+    case 'closed':
+      return new AppError('forbidden', { description: CLOSED });
+    case 'unverified':
+      return new AppError('verification_required');
+    default:
+      return new AppError('too_many_requests', { retryAfterSeconds: refused.retryAfterSeconds });
+  }
 }
 
 function signUpRefusal(faults: readonly RegisterFault[], minimum: number): AppError {
@@ -189,10 +248,9 @@ function signUpRefusal(faults: readonly RegisterFault[], minimum: number): AppEr
   });
 }
 
-function toProfileChange(body: z.infer<typeof profileBody>): ProfileChange {
+function toProfileChange(body: Omit<z.infer<typeof profileBody>, 'email'>): ProfileChange {
   const change = {
     name: body.name,
-    email: body.email,
     phoneNumber: body['phone-number'],
     firstName: body['first-name'],
     lastName: body['last-name'],

@@ -39,6 +39,12 @@ export const ERRORS = {
   insufficient_scope: { status: 403, text: 'The access token lacks the scope that this needs.', page: 'forbidden' },
   invalid_dpop_proof: { status: 400, text: 'The DPoP proof is not valid.', page: 'bad-request' },
   reauth_required: { status: 403, text: 'Sign in again first: this needs a recent sign-in.', page: 'forbidden' },
+  verification_required: {
+    status: 403,
+    text: 'The e-mail address must be verified first. We have sent a link to it.',
+    page: 'forbidden',
+  },
+  code_wrong: { status: 400, text: 'The code is wrong, used or expired. Ask for a new one.', page: 'bad-request' },
   not_found: { status: 404, text: 'There is nothing at this address.', page: 'not-found' },
   method_not_allowed: { status: 405, text: 'This address does not take that method.', page: 'method-not-allowed' },
   conflict: { status: 409, text: 'This collides with something that exists.', page: 'bad-request' },

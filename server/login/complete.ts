@@ -1,10 +1,10 @@
 // Where every sign-in ends, however it was proven (password, one-time code, link, passkey, another provider): the one place
 // that begins a session. What stands between a proof and a session is asked here, so that no way in can go around it.
 
-import type { Accounts, SignedIn } from '../accounts/accounts.ts';
+import type { Account, Accounts, SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../db/database.ts';
-import type { AccountId, Host } from '../lib/ids.ts';
+import type { AccountId, Host, PlainToken } from '../lib/ids.ts';
 import type { Sealer } from '../lib/seal.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Credential, Sessions } from '../sessions/sessions.ts';
@@ -16,8 +16,12 @@ export type Attempt = {
   host: Host;
   address: string | null;
   userAgent: string | null;
+  /** Language of letters. */
+  locale: string;
   /** Value of the device cookie. */
   deviceCookie: string | null;
+  /** Cookie of a browser that waits for a code or link. */
+  browser: PlainToken | null;
   /** Who is signed in on this host already. */
   current: SignedIn | null;
   /** Aborted when the client goes away. */
@@ -28,8 +32,10 @@ export type Attempt = {
 export type Proof = { accountId: AccountId; amr: readonly string[] };
 
 export type SignedInNow = { ok: true; credential: Credential; deviceCookie: string; signedIn: SignedIn };
+/** The realm wants a verified address or phone first (security 154); no session has begun. */
+export type Unverified = { ok: false; reason: 'unverified'; account: Account };
 /** What a proof leads to. */
-export type Completed = SignedInNow;
+export type Completed = SignedInNow | Unverified;
 
 /** @param options deviceSealer: of the device cookie */
 export function createCompletion(options: {
@@ -48,6 +54,10 @@ export function createCompletion(options: {
   async function complete(attempt: Attempt, proof: Proof): Promise<Completed> {
     const { realm, current } = attempt;
     const { accountId } = proof;
+    if (realm.settings.verification === 'before-session') {
+      const account = await accounts.findById(db, accountId);
+      if (account && account.verificationStatus === null) return { ok: false, reason: 'unverified', account };
+    }
     const facts = {
       host: attempt.host,
       amr: proof.amr,

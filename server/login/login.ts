@@ -4,11 +4,14 @@
 import {
   type Account,
   type Accounts,
+  type CodeAccounts,
   canonicalIdentifier,
-  type RegisterFault,
+  type Letters,
+  parseContact,
   type SignedIn,
 } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Challenges } from '../challenges/challenges.ts';
 import type { Database } from '../db/database.ts';
 import type { AccountId, Host } from '../lib/ids.ts';
 import { createSealer } from '../lib/seal.ts';
@@ -16,25 +19,25 @@ import { hashToken } from '../lib/token.ts';
 import { LONGEST_PASSWORD, type Passwords } from '../passwords/passwords.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { RevokeReason, Sessions } from '../sessions/sessions.ts';
+import { createCodeSignIn } from './code_sign_in.ts';
 import { type Attempt, type Completed, createCompletion } from './complete.ts';
 import { checkElsewhere } from './credential_check.ts';
 import { type Device, openDevice } from './device.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
-import { signInTakes, signUpTakes } from './throttle.ts';
+import { createSignUp } from './sign_up.ts';
+import { signInTakes } from './throttle.ts';
 
-export type { Attempt, Completed, Proof, SignedInNow } from './complete.ts';
+export type { CodeSignIn, CodeSignInRefused, ShowCode } from './code_sign_in.ts';
+export type { Attempt, Completed, Proof, SignedInNow, Unverified } from './complete.ts';
 export { logoutGate } from './logout_gate.ts';
 export type { ReturnTo } from './return_handle.ts';
+export type { SignedUp, SignUpRefused } from './sign_up.ts';
 
 export type SignInRefused =
   | { ok: false; reason: 'wrong' }
   | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 /** A right password that began no session. */
 export type Proven = { ok: true; accountId: AccountId };
-export type SignUpRefused =
-  | { ok: false; reason: 'faults'; faults: RegisterFault[] }
-  | { ok: false; reason: 'closed' }
-  | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 
 export type Login = ReturnType<typeof createLogin>;
 
@@ -46,6 +49,9 @@ export function createLogin(options: {
   sessions: Sessions;
   accounts: Accounts;
   passwords: Passwords;
+  challenges: Challenges;
+  letters: Letters;
+  codeAccounts: CodeAccounts;
   secrets: readonly string[];
   /** Guarded against server-side request forgery; for the credential checks of realms. */
   fetch: typeof globalThis.fetch;
@@ -54,15 +60,38 @@ export function createLogin(options: {
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
   const complete = createCompletion({ db, audit, sessions, accounts, deviceSealer });
+  const { challenges, letters, codeAccounts } = options;
+  const signUp = createSignUp({ db, rateLimits, challenges, letters, accounts, complete });
+  const codes = createCodeSignIn({ db, audit, rateLimits, challenges, letters, codeAccounts, complete, isMaker });
 
   /** Signs in with identifier and password. One answer for an unknown identifier, a wrong password and a disabled account. */
   async function signIn(
     attempt: Attempt,
     given: { identifier: string; password: string },
   ): Promise<Completed | SignInRefused> {
+    if (!attempt.realm.settings.sign_in_methods.includes('password')) return { ok: false, reason: 'wrong' };
     const device = await openDevice(deviceSealer, attempt.deviceCookie);
     const proven = await provePassword(attempt, given, device);
-    return proven.ok ? complete(attempt, { accountId: proven.accountId, amr: ['pwd'] }) : proven;
+    if (!proven.ok) return proven;
+    const completed = await complete(attempt, { accountId: proven.accountId, amr: ['pwd'] });
+    if (!completed.ok && completed.reason === 'unverified') await sendVerification(attempt, completed.account);
+    return completed;
+  }
+
+  /** Who has the right password and waits for a proof of the address is sent what it takes. */
+  async function sendVerification({ realm, address, locale, browser }: Attempt, account: Account): Promise<void> {
+    const contact = parseContact(realm, { email: account.email });
+    const asker = { address, locale, browserHash: browser && hashToken(browser) };
+    if (contact) await letters.request(realm, contact, { purpose: 'verify-email', redirectUrl: null }, asker);
+  }
+
+  /** Whether a browser has signed in to an account before, or made it a moment ago: its owner as far as one can know. */
+  async function isMaker(attempt: Attempt, account: Account): Promise<boolean> {
+    if (attempt.current?.account.id === account.id) return true;
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    if (device?.accounts.includes(account.id)) return true;
+    const made = attempt.browser && (await challenges.findOfBrowser(attempt.realm.id, 'sign-up', attempt.browser));
+    return made?.accountId === account.id;
   }
 
   /** Whether a password is right, behind the same limits and with the same answers as a sign-in; no session begins. */
@@ -153,22 +182,6 @@ export function createLogin(options: {
     return isSame ? now.id : null;
   }
 
-  /** Makes an account and, unless told otherwise, signs it in. */
-  async function signUp(
-    attempt: Attempt,
-    given: { email: string; password: string; username: string | null; name: string | null; mayBegin: boolean },
-  ): Promise<Completed | { ok: true; account: Account; credential: null } | SignUpRefused> {
-    const { realm } = attempt;
-    if (realm.settings.signup === 'closed') return { ok: false, reason: 'closed' };
-    const taken = await rateLimits.take(signUpTakes(realm, attempt.address));
-    if (!taken.isAllowed) return { ok: false, reason: 'throttled', retryAfterSeconds: taken.retryAfterSeconds };
-    const from = { address: attempt.address, ...(attempt.signal && { signal: attempt.signal }) };
-    const registered = await accounts.register(realm, given, from);
-    if (!registered.ok) return { ok: false, reason: 'faults', faults: registered.faults };
-    if (!given.mayBegin) return { ok: true, account: registered.account, credential: null };
-    return complete(attempt, { accountId: registered.account.id, amr: ['pwd'] });
-  }
-
   /** Ends the reader's SSO session, and with it the session of every domain, from the next request on. */
   async function signOut(signedIn: SignedIn, why: { reason: RevokeReason; address: string | null }): Promise<void> {
     await db.transaction((q) => sessions.revoke(q, signedIn.session, why));
@@ -180,5 +193,5 @@ export function createLogin(options: {
   const readReturn = (host: Host, handle: string | null | undefined): Promise<ReturnTo | null> =>
     openReturn(returnSealer, host, handle);
 
-  return { signIn, verifyPassword, signUp, complete, signOut, makeReturn, readReturn };
+  return { signIn, verifyPassword, signUp, codes, complete, signOut, makeReturn, readReturn };
 }

@@ -1,6 +1,7 @@
 // The edge of a sign-in: what a request says of its sender, and what a browser keeps after it.
 
 import { z } from 'zod';
+import type { Asker } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readCookie, setCookie } from '../http/cookies.ts';
@@ -8,17 +9,39 @@ import { renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import type { Context } from '../http/route.ts';
-import { asSessionId, type RealmId, type SessionId } from '../lib/ids.ts';
-import { addressOf, isSiteOpen, type SitePages, siteOf } from '../realms/middleware.ts';
+import { asSessionId, type PlainToken, type RealmId, type SessionId } from '../lib/ids.ts';
+import { createToken, hashToken, parseToken } from '../lib/token.ts';
+import { addressOf, isSiteOpen, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
-import type { Attempt, Completed, ReturnTo, SignedInNow } from './login.ts';
+import type { Attempt, ReturnTo, SignedInNow } from './login.ts';
 
 const DEVICE_COOKIE = '__Host-qt-device';
+const WAITING_COOKIE = '__Host-qt-waiting';
+const WAITING_SECONDS = 86_400;
 /** How long the page after signing out still tells which sites it reached. */
 const SIGNED_OUT_SECONDS = 3600;
 const signedOutState = z.object({ id: z.uuid(), at: z.number() });
+
+/** The browser that waits for a code or link, by its cookie; null when it waits for none. */
+export function findWaiting(ctx: Context): PlainToken | null {
+  const cookie = readCookie(ctx, WAITING_COOKIE);
+  return cookie.kind === 'one' ? parseToken(cookie.value) : null;
+}
+
+/** What is sent next is bound to this browser: its cookie, or a new one for keepWaiting to set. */
+export const waitingOf = (ctx: Context): PlainToken => findWaiting(ctx) ?? createToken();
+
+/** Gives the browser its cookie; for everybody alike, whatever is sent to whom. */
+export function keepWaiting(ctx: Context, browser: PlainToken): void {
+  setCookie(ctx, { name: WAITING_COOKIE, value: browser, maxAgeSeconds: WAITING_SECONDS });
+}
+
+/** Who asks for a code or link. */
+export function askerOf(ctx: Context, browser: PlainToken | null): Asker {
+  return { address: addressOf(ctx), locale: languageOf(ctx), browserHash: browser && hashToken(browser) };
+}
 
 /** The facts of a try to sign in or up, from its request. @throws AppError unknown_client where the client is disabled */
 export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt> {
@@ -30,6 +53,8 @@ export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt
     host: domain.host,
     address: addressOf(ctx),
     userAgent: ctx.get('User-Agent') || null,
+    locale: languageOf(ctx),
+    browser: findWaiting(ctx),
     deviceCookie: device.kind === 'one' ? device.value : null,
     current: await reader.find(ctx),
     signal: clientGone(ctx),
@@ -49,7 +74,7 @@ export function keepSignedIn(ctx: Context, now: SignedInNow): void {
  * Answers a form of the hosted pages after a proof: on to where the reader wanted to go, by 303, so that no browser sends what
  * was typed on to there (RFC 9700 §4.12).
  */
-export function goOn(ctx: Context, completed: Completed, to: Pick<ReturnTo, 'path'> | null): void {
+export function goOn(ctx: Context, completed: SignedInNow, to: Pick<ReturnTo, 'path'> | null): void {
   keepSignedIn(ctx, completed);
   renewCsrf(ctx);
   seeOther(ctx, to?.path ?? ('/' as OwnPath));

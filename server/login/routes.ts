@@ -13,8 +13,8 @@ import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Realm } from '../realms/realms.ts';
-import type { Login, ReturnTo, SignInRefused, SignUpRefused } from './login.ts';
-import { goOn, readAttempt } from './middleware.ts';
+import type { Login, ReturnTo, SignInRefused, SignUpRefused, Unverified } from './login.ts';
+import { goOn, keepWaiting, readAttempt, waitingOf } from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
 const signInForm = z.object({
@@ -146,14 +146,22 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
         missing.length > 0 ? Object.fromEntries(missing.map((field) => [field, 'missing'])) : { name: 'too-long' },
       );
     }
-    const attempt = await readAttempt(ctx, reader);
+    const attempt = { ...(await readAttempt(ctx, reader)), browser: waitingOf(ctx) };
     const given = { email: form.email, password: form.password, username: null, name: form.name, mayBegin: true };
     const outcome = await refuseWhenBusy(ctx, () => login.signUp(attempt, given));
     if (outcome === 'busy') return again({ form: 'busy' }, 3);
     if (!outcome.ok) return again(...explainSignUp(ctx, outcome));
     if (outcome.credential) return goOn(ctx, outcome, to);
     renewCsrf(ctx);
-    seeOther(ctx, to?.path ?? '/');
+    keepWaiting(ctx, attempt.browser);
+    renderSignIn(ctx, {
+      to,
+      handle: form.handle || null,
+      identifier: form.email,
+      problem: 'unverified',
+      retryAfterSeconds: null,
+      uiLocales: null,
+    });
   }
 
   /** Whether the reader is signed in, and recently enough where a new sign-in was asked for. */
@@ -308,7 +316,11 @@ async function refuseWhenBusy<T>(ctx: Context, work: () => Promise<T>): Promise<
   }
 }
 
-function explainSignIn(ctx: Context, refused: SignInRefused): [string, number | null] {
+function explainSignIn(ctx: Context, refused: SignInRefused | Unverified): [string, number | null] {
+  if (refused.reason === 'unverified') {
+    ctx.status = 403;
+    return ['unverified', null];
+  }
   if (refused.reason === 'wrong') {
     ctx.status = 401;
     return ['wrong-credentials', null];
@@ -316,8 +328,10 @@ function explainSignIn(ctx: Context, refused: SignInRefused): [string, number | 
   return ['throttled', throttled(ctx, refused.retryAfterSeconds)];
 }
 
-function explainSignUp(ctx: Context, refused: SignUpRefused): [Record<string, string>, number | null] {
+function explainSignUp(ctx: Context, refused: SignUpRefused | Unverified): [Record<string, string>, number | null] {
   if (refused.reason === 'closed') throw new AppError('not_found');
+  // An account that has just been made waits for its proof as a sign-up of its own, not as a refusal.
+  if (refused.reason === 'unverified') throw new AppError('verification_required');
   if (refused.reason === 'throttled') return [{ form: 'throttled' }, throttled(ctx, refused.retryAfterSeconds)];
   ctx.status = refused.faults.some(({ fault }) => fault === 'taken') ? 409 : 400;
   return [

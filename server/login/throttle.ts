@@ -44,6 +44,17 @@ export function signUpTakes(realm: Realm, address: string | null): Take[] {
   ];
 }
 
+/** The counter of a typed code. */
+export function codeTries(realm: Realm, address: string | null): Take[] {
+  return [
+    {
+      policy: 'code-try-address',
+      key: `${realm.id}:${address ?? 'unknown'}`,
+      ...limit(realm.settings.code_tries_per_address),
+    },
+  ];
+}
+
 function limit(text: string) {
   const parsed = parseLimit(text);
   if (!parsed) throw new Error(`not a limit: ${text}`);

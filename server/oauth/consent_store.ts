@@ -53,3 +53,8 @@ export async function deleteConsent(q: Queryable, accountId: AccountId, clientRo
   await q.builder('token_families').where({ account_id: accountId, client_row_id: clientRowId }).delete();
   return (await q.builder('consents').where({ account_id: accountId, client_row_id: clientRowId }).delete()) === 1;
 }
+
+/** Ends every token family of an account that outlives its sessions (offline access); the consents stay. */
+export async function deleteOfflineFamiliesOf(q: Queryable, accountId: AccountId): Promise<void> {
+  await q.builder('token_families').where({ account_id: accountId }).whereNull('session_id').delete();
+}

@@ -25,6 +25,7 @@ export { createClientAuthentication } from './client_authentication.ts';
 export { checkDpopProof, DPOP_ALGS } from './dpop.ts';
 export { createGrants } from './grants.ts';
 export { oauthError, presentOAuthError } from './oauth_error.ts';
+export { endOfflineTokens } from './offline_tokens.ts';
 export { ACR, createProvider, type Provider } from './provider.ts';
 export { PROVIDER_CHECKS } from './provider_decision.ts';
 export { PROMPTS } from './provider_request.ts';

@@ -10,7 +10,7 @@ import { type Context, routes } from '../http/route.ts';
 import { isCleanText } from '../http/text.ts';
 import type { Attempt } from '../login/login.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
-import { addressOf, siteOf } from '../realms/middleware.ts';
+import { addressOf, languageOf, siteOf } from '../realms/middleware.ts';
 import type { Products } from './products.ts';
 import { readPushback } from './pushback.ts';
 import { type Carried, readCarried } from './verification.ts';
@@ -138,7 +138,9 @@ function attemptOf(ctx: Context): Attempt {
     host: domain.host,
     address: addressOf(ctx),
     userAgent: ctx.get('User-Agent') || null,
+    locale: languageOf(ctx),
     deviceCookie: null,
+    browser: null,
     current: null,
     signal: clientGone(ctx),
   };

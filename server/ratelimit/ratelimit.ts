@@ -15,6 +15,8 @@ export const POLICIES = {
   'sign-in-realm': 'Wrong passwords per realm (sign_in_per_realm).',
   'client-authentication': 'Failed client authentications per address (300 in 5 minutes).',
   'upstream-address': 'Sign-ins begun with another provider per address (sign_in_per_address).',
+  'code-recipient': 'Codes and links for one recipient that one address asks for (codes_per_recipient).',
+  'code-try-address': 'Wrong one-time codes per address (code_tries_per_address).',
   'sign-up-address': 'Accounts made per address (sign_up_per_address).',
   'message-recipient': 'E-mails and text messages per recipient (messages_per_recipient).',
   'message-address': 'E-mails and text messages per address that asks for them (messages_per_address).',

@@ -25,6 +25,12 @@ export function addressOf(ctx: Context): string | null {
   return (ctx.state['address'] as string | undefined) || null;
 }
 
+/** The language that a reader prefers, for letters; the nearest that there is is taken when one is written. */
+export function languageOf(ctx: Context): string {
+  const [first = '*'] = ctx.get('Accept-Language').length > 1000 ? [] : ctx.acceptsLanguages();
+  return first === '*' ? (findSiteOf(ctx)?.realm.settings.locale ?? 'en') : first;
+}
+
 /** Whether readers may be signed in here: on an auth domain always, on a client domain while its client is enabled. */
 export function isSiteOpen(ctx: Context): boolean {
   return ctx.state['isSiteOpen'] === true;

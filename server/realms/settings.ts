@@ -114,6 +114,46 @@ export const settingsSchema = z
     sign_up_per_address: limit('30/1h', 'Accounts made from one address.'),
     messages_per_recipient: limit('3/15m', 'E-mails and text messages that strangers can have sent to one recipient.'),
     messages_per_address: limit('20/1h', 'E-mails and text messages that one address can have sent.'),
+    codes_per_recipient: limit('10/1h', 'Codes and links for one recipient that one address may ask for.'),
+    code_tries_per_address: limit(
+      '100/15m',
+      'Wrong one-time codes from one address; each code takes five tries at most.',
+    ),
+    sign_in_methods: z
+      .array(z.enum(['password', 'code', 'link']))
+      .min(1, 'name at least one of password, code, link')
+      .default(['password', 'code'])
+      .describe(
+        'How readers may prove who they are: password, a code by e-mail or text message, a link by e-mail. The first is offered first.',
+      ),
+    verification: z
+      .enum(['none', 'before-session'])
+      .default('none')
+      .describe('Whether an account must have a verified e-mail address or phone before it gets a session.'),
+    duplicate_signup: z
+      .enum(['tell', 'neutral'])
+      .default('tell')
+      .describe(
+        'What a sign-up with a known address is told: tell answers 409 as published clients expect, neutral answers everybody alike, begins no session, and writes to the owner.',
+      ),
+    default_country: z
+      .string()
+      .regex(/^[A-Z]{2}$/, 'write a country such as DE or IN')
+      .nullable()
+      .default(null)
+      .describe('Country of phone numbers that are typed without a country calling code.'),
+    reset_password_url: z
+      .string()
+      .max(2048)
+      .refine(
+        (text) => URL.canParse(text) && /^https?:\/\/[^/@]+(\/|$|\?)/.test(text),
+        'write an https URL without a user name',
+      )
+      .nullable()
+      .default(null)
+      .describe(
+        'Page of the publisher for a new password; opened with the parameter token. The hosted page if absent.',
+      ),
   })
   .describe('Settings of a realm.');
 

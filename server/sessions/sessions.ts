@@ -75,7 +75,8 @@ export type RevokeReason =
   | 'code-replayed'
   | 'operator'
   | 'password-changed'
-  | 'reclaimed';
+  | 'reclaimed'
+  | 'email-change-undone';
 
 export type Sessions = ReturnType<typeof createSessions>;
 

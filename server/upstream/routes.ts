@@ -65,6 +65,7 @@ export function upstreamRoutes(options: {
     const attempt = await readAttempt(ctx, reader);
     const outcome = await upstream.finish(attempt, entry, { parameters, browser: readBrowser(ctx) });
     if (!outcome.ok) return failures.send(ctx, entry.id, outcome);
+    if (outcome.completed?.ok === false) throw new AppError('verification_required');
     if (outcome.completed) goOn(ctx, outcome.completed, { path: outcome.returnPath });
     else seeOther(ctx, outcome.returnPath);
   }

@@ -4,3 +4,8 @@ declare module '@quintype/bridgekeeper-js' {
   const functions: Readonly<Record<string, (...values: unknown[]) => unknown>>;
   export = functions;
 }
+
+declare module 'bridgekeeper-js-2.8.1' {
+  const functions: Readonly<Record<string, (...values: unknown[]) => unknown>>;
+  export = functions;
+}

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import official from '@quintype/bridgekeeper-js';
+import older from 'bridgekeeper-js-2.8.1';
 import { createAuthProxy } from '../../demo/auth_proxy.ts';
 import type { Browser } from '../support/browser.ts';
 import { HOSTS, type SiteName, type TestServer } from '../support/server.ts';
@@ -18,6 +19,14 @@ export type OfficialClient = {
   register(body: Body): Promise<Body>;
   currentUser(): Promise<Body>;
   updateUserProfile(body: Body): Promise<Body>;
+  /** 2.8.1 takes the e-mail address instead of a body. */
+  sendOtp(data: Body | string): Promise<Body>;
+  /** 2.8.1 sends `{"verification-status": "email"}` whatever it is given. */
+  updateWithOtp(otp: string | number, user?: Body): Promise<Response>;
+  forgotPassword(body: Body): Promise<Body>;
+  resetPasswordWithToken(body: Body): Promise<Body>;
+  resetPassword(body: Body): Promise<Body>;
+  sendVerificationLink(email: string, redirectUrl: string): Promise<Body | Error>;
   oauthAuthorize(
     clientId: string | number,
     redirectUrl: string,
@@ -28,6 +37,9 @@ export type OfficialClient = {
   getAutoSSOUrl(clientId: string | number, redirectUrl: string, callbackUrl: string): string;
   logout(): Promise<Response>;
 };
+
+/** Both published versions. */
+export const VERSIONS = { '2.8.2': official, '2.8.1': older };
 
 type Reader = { browser: Browser; site: SiteName; front: string; sent: Sent[] };
 export type Sent = { method: string; path: string; status: number; contentType: string | null };
@@ -81,10 +93,14 @@ export async function startFronts(server: TestServer) {
   );
 
   /** The client in the hands of a reader on a site, and what it sent. */
-  function clientOf(browser: Browser, site: SiteName): { client: OfficialClient; sent: Sent[] } {
+  function clientOf(
+    browser: Browser,
+    site: SiteName,
+    version: keyof typeof VERSIONS = '2.8.2',
+  ): { client: OfficialClient; sent: Sent[] } {
     const front = fronts.find((one) => one.site === site)?.origin ?? '';
     const sent: Sent[] = [];
-    const calls = Object.entries(official).map(([name, call]) => [
+    const calls = Object.entries(VERSIONS[version]).map(([name, call]) => [
       name,
       (...values: unknown[]) => reading.run({ browser, site, front, sent }, () => call(...values)),
     ]);

@@ -5,7 +5,7 @@ import type { Import } from '../../docs/source_text.ts';
 
 /** From the bottom up; a folder sees the faces of those before it. */
 export const ORDER: readonly string[] = (
-  'lib db http audit ratelimit passwords messages keys realms clients sessions accounts mfa login ' +
+  'lib db http audit ratelimit passwords messages keys realms clients sessions challenges accounts mfa login ' +
   'upstream oauth oidc products account_page webhooks bridgekeeper admin imports commands ops'
 ).split(' ');
 const KERNEL = ['lib', 'db', 'http'];
@@ -26,6 +26,7 @@ export const mayUseDatabase = (path: string): boolean =>
     'server/start.ts',
     'server/commands/context.ts',
     'server/oidc/back_channel_logout.ts',
+    'server/accounts/letters.ts',
     'server/messages/messages.ts',
   ].includes(path);
 

@@ -1,0 +1,83 @@
+// Sign-up with a password: an account, and a session unless the realm or the caller wants the address proven first.
+
+import type { Account, Accounts, Letters, RegisterFault } from '../accounts/accounts.ts';
+import { parseContact } from '../accounts/accounts.ts';
+import type { Challenges } from '../challenges/challenges.ts';
+import type { Database } from '../db/database.ts';
+import { hashToken } from '../lib/token.ts';
+import type { RateLimits } from '../ratelimit/ratelimit.ts';
+import type { Attempt, Completed, Proof } from './complete.ts';
+import { signUpTakes } from './throttle.ts';
+
+export type SignUpRefused =
+  | { ok: false; reason: 'faults'; faults: RegisterFault[] }
+  | { ok: false; reason: 'closed' }
+  | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
+/** An account without a session; null where the answer must not tell whether one was made. */
+export type SignedUp = { ok: true; account: Account | null; credential: null };
+type Given = { email: string; password: string; username: string | null; name: string | null; mayBegin: boolean };
+
+export function createSignUp(options: {
+  db: Database;
+  rateLimits: RateLimits;
+  challenges: Challenges;
+  letters: Letters;
+  accounts: Accounts;
+  complete(attempt: Attempt, proof: Proof): Promise<Completed>;
+}) {
+  const { db, rateLimits, challenges, letters, accounts, complete } = options;
+
+  /** Makes an account and, where it may, signs it in. */
+  return async function signUp(attempt: Attempt, given: Given): Promise<Completed | SignedUp | SignUpRefused> {
+    const { realm } = attempt;
+    if (realm.settings.signup === 'closed') return { ok: false, reason: 'closed' };
+    const taken = await rateLimits.take(signUpTakes(realm, attempt.address));
+    if (!taken.isAllowed) return { ok: false, reason: 'throttled', retryAfterSeconds: taken.retryAfterSeconds };
+    const from = { address: attempt.address, ...(attempt.signal && { signal: attempt.signal }) };
+    const registered = await accounts.register(realm, given, from);
+    const isNeutral = realm.settings.duplicate_signup === 'neutral';
+    if (!registered.ok) {
+      if (!isNeutral || !isAddressTaken(registered.faults, given))
+        return { ok: false, reason: 'faults', faults: registered.faults };
+      await write(attempt, given.email, { purpose: 'account-exists' });
+      return { ok: true, account: null, credential: null };
+    }
+    const { account } = registered;
+    const needsProof = isNeutral || realm.settings.verification === 'before-session';
+    if (!needsProof && given.mayBegin) return complete(attempt, { accountId: account.id, amr: ['pwd'] });
+    await rememberBrowser(attempt, account);
+    if (needsProof) await write(attempt, given.email, { purpose: 'verify-email', redirectUrl: null });
+    return { ok: true, account: isNeutral ? null : account, credential: null };
+  };
+
+  /** Which browser made the account: it may prove the address without a session (bridgekeeper's update-with-otp). */
+  async function rememberBrowser({ realm, browser }: Attempt, account: Account): Promise<void> {
+    if (browser === null || account.email === null) return;
+    await challenges.create(db, {
+      realmId: realm.id,
+      accountId: account.id,
+      purpose: 'sign-up',
+      recipient: account.email.toLowerCase(),
+      browserHash: hashToken(browser),
+    });
+  }
+
+  /** A letter that is refused for its number is not sent; the sign-up stands, and another one can be asked for. */
+  async function write(
+    { realm, address, locale, browser }: Attempt,
+    email: string,
+    wish: { purpose: 'account-exists' } | { purpose: 'verify-email'; redirectUrl: null },
+  ): Promise<void> {
+    const contact = parseContact(realm, { email });
+    const browserHash = browser && hashToken(browser);
+    if (contact) await letters.request(realm, contact, wish, { address, locale, browserHash });
+  }
+}
+
+/** Published forms send the address as the user name too; both are then the same fault. */
+function isAddressTaken(faults: readonly RegisterFault[], given: Given): boolean {
+  return faults.some(
+    ({ field, fault }) =>
+      fault === 'taken' && (field === 'email' || (field === 'username' && given.username?.includes('@') === true)),
+  );
+}
