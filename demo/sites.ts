@@ -8,6 +8,8 @@ import { createAuthProxy } from './auth_proxy.ts';
 import { news } from './content/news.ts';
 import { shop } from './content/shop.ts';
 import { sports } from './content/sports.ts';
+import type { MailCatcher } from './mail_catcher.ts';
+import { createMailSite, MAIL_HOSTNAME } from './mail_site.ts';
 import { createSite } from './site.ts';
 
 const publications = [news, sports, shop];
@@ -23,6 +25,8 @@ export type DemoOptions = {
   authOrigin: string;
   /** Told what goes wrong, one line each. */
   log: (line: string) => void;
+  /** Catches what the server sends; shown on a host of its own. */
+  catcher?: MailCatcher;
 };
 
 export type DemoSites = { origins: string[]; close(): Promise<void> };
@@ -45,6 +49,10 @@ export async function startDemoSites(options: DemoOptions): Promise<DemoSites> {
   const origins = publications.map(({ hostname }) => `http://${hostname}:${port}`);
   for (const [index, publication] of publications.entries()) {
     handlers.set(publication.hostname, createHandler(publication, origins[index] ?? '', { ...options, origins }));
+  }
+  if (options.catcher) {
+    const mailSite = createMailSite({ catcher: options.catcher, log: options.log });
+    handlers.set(MAIL_HOSTNAME, (request, response) => void mailSite(request, response));
   }
   return { origins, close: () => close(server) };
 }

@@ -4,11 +4,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyRealmFile } from '../server/commands/apply.ts';
-import type { Config } from '../server/config.ts';
+import { type Config, Secret } from '../server/config.ts';
 import { embeddedSecret, openEmbedded } from '../server/db/embedded.ts';
 import { createLog } from '../server/lib/log.ts';
 import type { Services } from '../server/services.ts';
 import { startServer } from '../server/start.ts';
+import { startMailCatcher } from './mail_catcher.ts';
+import { MAIL_HOSTNAME } from './mail_site.ts';
 import { startDemoSites } from './sites.ts';
 
 export const DEMO_READER = {
@@ -24,7 +26,19 @@ export async function startDemo(options: { config: Config; closers: (() => Promi
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const ports = { auth: options.config.port || 8080, sites: (options.config.port || 8080) + 1 };
   // The sites' proxies run on this machine; the log goes quiet, so that the lines below stay on the screen.
-  const config: Config = { ...options.config, port: ports.auth, proxies: [...options.config.proxies, ...LOOPBACK] };
+  const catcher = await startMailCatcher();
+  options.closers.push(catcher.close);
+  const mailOrigin = `http://${MAIL_HOSTNAME}:${ports.sites}`;
+  const config: Config = {
+    ...options.config,
+    port: ports.auth,
+    proxies: [...options.config.proxies, ...LOOPBACK],
+    smtpUrl: options.config.smtpUrl ?? new Secret(catcher.smtpUrl),
+    ...(options.config.smsWebhook === null && {
+      smsWebhook: `${mailOrigin}/texts`,
+      smsWebhookSecret: new Secret(catcher.webhookSecret),
+    }),
+  };
   const log = createLog({ level: config.logLevel === 'info' ? 'warn' : config.logLevel });
 
   const embedded = await openEmbedded({ folder: config.dataFolder, mayAdopt: true });
@@ -41,6 +55,7 @@ export async function startDemo(options: { config: Config; closers: (() => Promi
     causeway: `http://${config.host}:${ports.auth}`,
     authOrigin,
     log: (line) => log.warn(line),
+    catcher,
   });
   options.closers.push(sites.close);
 
@@ -54,6 +69,8 @@ export async function startDemo(options: { config: Config; closers: (() => Promi
   say(`  Password     ${DEMO_READER.password}`);
   say(`  Auth domain  ${authOrigin}`);
   say(`  Data         ${embedded.folder}`);
+  say('');
+  say(`  Mail that the server sends: ${mailOrigin}`);
   say('');
   say('Sign in on the first site, then open the second: you are signed in. Sign out on the third: all are signed out.');
   say('http is allowed on loopback names because this is a trial without DATABASE_URL. Stop with Ctrl-C.');

@@ -86,6 +86,7 @@ export async function createServices(options: {
     views,
     secrets,
     log,
+    observe: metrics.observeMessage,
     smtp: config.smtpUrl && createSmtp(config.smtpUrl.reveal()),
     from: config.mailFrom,
     texts:

@@ -62,7 +62,16 @@ export function createMetrics() {
     });
   }
 
+  const messages = new Counter({
+    name: 'causeway_messages_total',
+    help: 'E-mails and text messages by what became of a try: sent, failed (will be tried again), refused, expired, gave-up.',
+    labelNames: ['channel', 'outcome'],
+    registers,
+  });
+  const observeMessage = (message: { channel: string; outcome: string }) => messages.inc(message);
+
   return {
+    observeMessage,
     observeRequest,
     observeDatabase,
     observeHashing,

@@ -31,7 +31,7 @@ export function createRenderer(options: { views: Pages }) {
     const shown = Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, present(words, kindOf(template, name), value)]),
     );
-    const given = { ...shown, brand: brand.name, host, to };
+    const given = { ...shown, brand: oneLine(brand.name), host, to };
     const say = (key: string) => words.t(`message.${template}.${key}`, given);
     return { words, shown, given, say };
   }

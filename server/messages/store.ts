@@ -62,7 +62,7 @@ export async function deleteMessage(q: Queryable, id: string): Promise<void> {
   await q.run(DELETE, [id]);
 }
 
-/** Messages without a job: one was dropped after errors of ours. @param jobs the view of the outbox's jobs */
+/** Messages without a job that will still be tried: errors of ours used up its tries. @param jobs the view of the outbox's jobs */
 export async function listOrphans(
   q: Queryable,
   jobs: string,
@@ -71,7 +71,7 @@ export async function listOrphans(
   const { rows } = await q.builder.raw<{ rows: Row[] }>(
     `select m.id, m.channel from outgoing_messages m
       where m.created_at < causeway_now() - interval '1 minute'
-        and not exists (select from ${jobs} j where j.key = ? || m.id::text)
+        and not exists (select from ${jobs} j where j.key = ? || m.id::text and j.attempts < j.max_attempts)
       order by m.created_at limit 500`,
     [keyPrefix],
   );
