@@ -86,7 +86,7 @@ export async function createServices(options: {
     views,
     secrets,
     log,
-    observe: metrics.observeMessage,
+    count: metrics.countMessage,
     smtp: config.smtpUrl && createSmtp(config.smtpUrl.reveal()),
     from: config.mailFrom,
     texts:

@@ -68,10 +68,10 @@ export function createMetrics() {
     labelNames: ['channel', 'outcome'],
     registers,
   });
-  const observeMessage = (message: { channel: string; outcome: string }) => messages.inc(message);
+  const countMessage = (message: { channel: string; outcome: string }) => messages.inc(message);
 
   return {
-    observeMessage,
+    countMessage,
     observeRequest,
     observeDatabase,
     observeHashing,

@@ -64,7 +64,7 @@ export function createMessages(options: {
   texts: TextWebhook | null;
   senderOf(realmId: RealmId): Promise<Sender | null>;
   /** Counts what became of a try. */
-  observe(message: { channel: string; outcome: string }): void;
+  count(message: { channel: string; outcome: string }): void;
 }) {
   const { db, audit, log, smtp, texts } = options;
   const vault = createVault({ secrets: options.secrets, purpose: 'messages' });
@@ -145,7 +145,7 @@ export function createMessages(options: {
   async function settle(stored: store.StoredMessage, outcome: Outcome, signal: AbortSignal): Promise<void> {
     const { id, template, channel, attempts } = stored;
     if (outcome.state === 'sent') {
-      options.observe({ channel, outcome: 'sent' });
+      options.count({ channel, outcome: 'sent' });
       log.info({ message: id, template, channel }, 'message sent');
       return store.deleteMessage(db, id);
     }
@@ -157,7 +157,7 @@ export function createMessages(options: {
       'message not sent',
     );
     if (outcome.state === 'refused') return giveUp(stored, { reason: 'refused', status });
-    options.observe({ channel, outcome: 'failed' });
+    options.count({ channel, outcome: 'failed' });
     await store.noteAttempt(db, id, status);
     throw new TryAgain(Math.min(LONGEST_PAUSE_SECONDS, 2 ** (attempts + 1)));
   }
@@ -166,7 +166,7 @@ export function createMessages(options: {
     { id, realmId, template, channel }: store.StoredMessage,
     { reason, status }: { reason: 'expired' | 'refused' | 'gave-up'; status: number | null },
   ): Promise<void> {
-    options.observe({ channel, outcome: reason });
+    options.count({ channel, outcome: reason });
     await db.transaction(async (q) => {
       await store.deleteMessage(q, id);
       await audit.record(q, {
