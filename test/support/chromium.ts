@@ -118,13 +118,14 @@ async function unpackChromium() {
   const { version } = createRequire(import.meta.url)('../../node_modules/@sparticuz/chromium/package.json') as {
     version: string;
   };
-  const place = join(tmpdir(), `causeway-chromium-${process.getuid?.() ?? 0}-${version}`);
+  const place = join(tmpdir(), `causeway-chromium-${process.getuid?.() ?? 0}-${version}-own-fonts`);
   if (!existsSync(place)) {
     const unpacking = await mkdtemp(`${place}-`);
     // The package asks os.tmpdir() where to unpack, and the other variable whether to bring its libraries.
     const env = { ...process.env, TMPDIR: unpacking, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x' };
     const script = `import('@sparticuz/chromium').then(({ default: bundled }) => bundled.executablePath())`;
     await promisify(execFile)(process.execPath, ['-e', script], { env, cwd: import.meta.dirname });
+    await writeFile(join(unpacking, 'fonts', 'fonts.conf'), fontsConfig(join(place, 'fonts')));
     // Another test file may have been quicker; then its copy is as good.
     await rename(unpacking, place).catch(() => rm(unpacking, { recursive: true, force: true }));
   }
@@ -135,4 +136,16 @@ async function unpackChromium() {
     string
   >;
   return { executablePath: join(place, 'chromium'), env };
+}
+
+/** The package looks for its fonts in places of its own; a Chromium that finds none at all crashes with the first page. */
+function fontsConfig(folder: string): string {
+  return `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>${folder}</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>${join(folder, 'cache')}</cachedir>
+</fontconfig>
+`;
 }
