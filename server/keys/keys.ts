@@ -18,7 +18,16 @@ import type { Job } from '../db/jobs.ts';
 import type { Notifications } from '../db/notify.ts';
 import type { RealmId } from '../lib/ids.ts';
 import { createVault } from '../lib/seal.ts';
-import { ALGS, type Alg, activeKey, type KeyState, planRotation, type RotationPolicy, stateOf } from './rotation.ts';
+import {
+  ALGS,
+  type Alg,
+  activeKey,
+  type KeyState,
+  planRotation,
+  type RotationPolicy,
+  signingKey,
+  stateOf,
+} from './rotation.ts';
 import * as store from './store.ts';
 
 export { ALGS, type Alg } from './rotation.ts';
@@ -94,8 +103,8 @@ export function createKeys(options: {
   async function signer(realmId: RealmId): Promise<Signer> {
     const { keys, skew } = await keySet(realmId);
     return async (alg, payload, header) => {
-      const key = activeKey(keys, alg, new Date(Date.now() + skew));
-      if (!key) throw new Error(`no active ${alg} key`);
+      const key = signingKey(keys, alg, new Date(Date.now() + skew));
+      if (!key) throw new Error(`no ${alg} key`);
       return new SignJWT(payload)
         .setProtectedHeader({ alg, kid: key.kid, typ: header.typ })
         .sign(await key.privateKey());

@@ -37,6 +37,17 @@ export function activeKey<Key extends KeyTimes>(keys: readonly Key[], alg: Alg, 
   );
 }
 
+/**
+ * The key to sign with. When the database's clock was set back before the first key became active, that one signs all the same:
+ * it has been published since it was made.
+ */
+export function signingKey<Key extends KeyTimes>(keys: readonly Key[], alg: Alg, now: Date): Key | null {
+  const earliest = keys
+    .filter((key) => key.alg === alg)
+    .sort((a, b) => a.activatesAt.getTime() - b.activatesAt.getTime());
+  return activeKey(keys, alg, now) ?? earliest[0] ?? null;
+}
+
 /** What has to happen now. The first key of an algorithm is active at once: nobody can have cached a set without it. */
 export function planRotation(keys: readonly KeyTimes[], now: Date, policy: RotationPolicy): RotationAction[] {
   return ALGS.flatMap((alg) =>

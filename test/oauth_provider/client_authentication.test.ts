@@ -183,11 +183,6 @@ const signed = (changes: Record<string, unknown> = {}, header: Record<string, un
 
 for (const [title, assertion, isAccepted] of [
   ['as it should be', () => signed(), true],
-  ['expired 59 s ago', () => signed({ exp: now() - 58 }), true],
-  ['expired 61 s ago', () => signed({ exp: now() - 61 }), false],
-  ['not before in 59 s', () => signed({ nbf: now() + 58 }), true],
-  ['not before in 62 s', () => signed({ nbf: now() + 63 }), false],
-  ['issued in 62 s', () => signed({ iat: now() + 63 }), false],
   ['valid for ten minutes', () => signed({ exp: now() + 600 }), false],
   ['without exp', () => signed({ exp: undefined }), false],
   ['without jti', () => signed({ jti: undefined }), false],

@@ -2,7 +2,15 @@
 
 import { createHash } from 'node:crypto';
 import test from 'ava';
-import { ALGS, type Alg, activeKey, type KeyTimes, planRotation, stateOf } from '../../server/keys/rotation.ts';
+import {
+  ALGS,
+  type Alg,
+  activeKey,
+  type KeyTimes,
+  planRotation,
+  signingKey,
+  stateOf,
+} from '../../server/keys/rotation.ts';
 import { legalDescription } from '../../server/oauth/oauth_error.ts';
 import { checkChallenge, isVerified } from '../../server/oauth/pkce.ts';
 import { parseClaims } from '../../server/oauth/provider_request.ts';
@@ -50,6 +58,19 @@ test('security 118: a plan made twice from the same keys is the same, and a comp
   );
   t.deepEqual(planRotation(full, at(1), POLICY), []);
   t.deepEqual(planRotation(full, at(950), POLICY), planRotation(full, at(950), POLICY));
+});
+
+test('reliability R-72: a clock set back before the first key became active does not stop it from signing', (t) => {
+  const key = (kid: string, from: number): KeyTimes => ({
+    kid,
+    alg: 'ES256',
+    createdAt: at(from),
+    activatesAt: at(from),
+    supersededAt: null,
+  });
+  t.is(signingKey([key('second', 200), key('first', 100)], 'ES256', at(50))?.kid, 'first');
+  t.is(signingKey([key('second', 200), key('first', 100)], 'ES256', at(250))?.kid, 'second');
+  t.is(signingKey([key('first', 100)], 'RS256', at(50)), null);
 });
 
 const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
