@@ -6,6 +6,7 @@ import { bridgekeeperContactRoutes } from './bridgekeeper/contact_routes.ts';
 import { bridgekeeperOAuthRoutes } from './bridgekeeper/oauth_routes.ts';
 import { presentBareFailure, presentFailure } from './bridgekeeper/present.ts';
 import { bridgekeeperScriptRoutes } from './bridgekeeper/script_routes.ts';
+import { bridgekeeperSecondFactorRoutes } from './bridgekeeper/second_factor_routes.ts';
 import { bridgekeeperSessionRoutes } from './bridgekeeper/session_routes.ts';
 import { bridgekeeperUpstreamRoutes } from './bridgekeeper/upstream_routes.ts';
 import { bridgekeeperUserRoutes } from './bridgekeeper/user_routes.ts';
@@ -20,6 +21,7 @@ import { guardRoute } from './http/guard.ts';
 import { standardHeaders } from './http/headers.ts';
 import type { Context, Middleware, Route } from './http/route.ts';
 import { loginRoutes } from './login/routes.ts';
+import { secondFactorRoutes } from './login/second_factor_routes.ts';
 import { signOutRoutes } from './login/sign_out_routes.ts';
 import { consentRoutes } from './oauth/consent_routes.ts';
 import { presentOAuthError } from './oauth/oauth.ts';
@@ -37,11 +39,13 @@ export function listRoutes(services: Services): readonly Route[] {
   return [
     ...bridgekeeperUserRoutes(services),
     ...bridgekeeperContactRoutes(services),
+    ...bridgekeeperSecondFactorRoutes(services),
     ...bridgekeeperSessionRoutes(services),
     ...bridgekeeperOAuthRoutes(services),
     ...bridgekeeperScriptRoutes(),
     ...bridgekeeperUpstreamRoutes(services),
     ...loginRoutes(services),
+    ...secondFactorRoutes(services),
     ...signOutRoutes(services),
     ...upstreamRoutes(services),
     ...providerRoutes(services),

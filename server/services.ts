@@ -26,6 +26,7 @@ import type { Log } from './lib/log.ts';
 import { createMetrics } from './lib/metrics.ts';
 import { createLogin } from './login/login.ts';
 import { createMessages, createSmtp, createTextWebhook } from './messages/messages.ts';
+import { createMfa } from './mfa/mfa.ts';
 import {
   createClientAuthentication,
   createGrants,
@@ -105,13 +106,14 @@ export async function createServices(options: {
   const passwords = createPasswords({ concurrency: config.hashingConcurrency });
   const accounts = createAccounts({ db, audit, sessions, passwords });
   const reader = createReader({ accounts, sessions });
+  const mfa = createMfa({ db, audit, rateLimits, accounts, secrets });
   const ownership = createOwnership({
     audit,
     sessions,
     challenges,
-    onSecured: [endOfflineTokens],
+    onSecured: [endOfflineTokens, (q, account) => mfa.endChallenges(q, account.id)],
     // What features add that hold more ways into an account: second factors, linked providers.
-    onReclaimed: [],
+    onReclaimed: [async (q, account) => void (await mfa.reset(q, account))],
   });
   const letters = createLetters({ db, realms, rateLimits, challenges, messages });
   const verification = createVerification({ db, audit, realms, challenges, letters });
@@ -135,6 +137,7 @@ export async function createServices(options: {
     sessions,
     accounts,
     passwords,
+    mfa,
     challenges,
     letters,
     codeAccounts,
@@ -170,6 +173,7 @@ export async function createServices(options: {
     jobs: [
       ...rateLimits.jobs,
       ...sessions.jobs,
+      ...mfa.jobs,
       ...upstream.jobs,
       ...challenges.jobs,
       ...oauth.jobs,
@@ -221,6 +225,7 @@ export async function createServices(options: {
     passwordReset,
     emailChange,
     oneTimeCodes,
+    mfa,
     login,
     upstream,
     oauth,

@@ -284,6 +284,14 @@ create table realms (
   constraint realms_slug_key UNIQUE (slug)
 );
 
+create table recovery_codes (
+  account_id bigint not null,
+  code_hash bytea not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  constraint recovery_codes_pkey PRIMARY KEY (account_id, code_hash),
+  constraint recovery_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+
 create table refresh_tokens (
   token_hash bytea not null,
   family_id uuid not null,
@@ -297,6 +305,27 @@ create table refresh_tokens (
   constraint refresh_tokens_family_id_fkey FOREIGN KEY (family_id) REFERENCES token_families(id) ON DELETE CASCADE
 );
 CREATE INDEX refresh_tokens_family ON public.refresh_tokens USING btree (family_id);
+
+create table second_factor_challenges (
+  token_hash bytea not null,
+  account_id bigint not null,
+  host text not null,
+  need text not null,
+  amr text[] not null,
+  setup_jwe text,
+  proven_amr text[],
+  tries smallint not null default 0,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  constraint second_factor_challenges_pkey PRIMARY KEY (token_hash),
+  constraint second_factor_challenges_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint second_factor_challenges_check CHECK (((need = 'setup'::text) = (setup_jwe IS NOT NULL))),
+  constraint second_factor_challenges_host_fkey FOREIGN KEY (host) REFERENCES domains(host) ON DELETE CASCADE,
+  constraint second_factor_challenges_need_check CHECK ((need = ANY (ARRAY['setup'::text, 'validation'::text])))
+);
+CREATE INDEX second_factor_challenges_account ON public.second_factor_challenges USING btree (account_id);
+CREATE INDEX second_factor_challenges_expires ON public.second_factor_challenges USING btree (expires_at);
+CREATE INDEX second_factor_challenges_host ON public.second_factor_challenges USING btree (host);
 
 create table session_clients (
   session_id uuid not null,

@@ -268,6 +268,10 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
     return parsed ? store.findByEmail(q, realmId, parsed.canonical) : Promise.resolve(null);
   };
 
+  /** Notes whether an account has a second factor, in the transaction that adds or removes one. */
+  const noteSecondFactor = (q: Queryable, id: AccountId, isEnabled: boolean): Promise<void> =>
+    store.setTfaEnabled(q, id, isEnabled);
+
   /** An enabled account by its id; null when it is gone or disabled. */
   const findById = (q: Queryable, id: AccountId): Promise<Account | null> => store.findById(q, id);
 
@@ -288,6 +292,7 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
     adopt,
     findByReference,
     pushProfile,
+    noteSecondFactor,
   };
 }
 

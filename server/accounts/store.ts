@@ -183,6 +183,10 @@ export async function updateProfile(q: Queryable, id: AccountId, fields: Profile
   return toAccount(row);
 }
 
+export async function setTfaEnabled(q: Queryable, id: AccountId, isEnabled: boolean): Promise<void> {
+  await q.builder('accounts').where({ id }).update({ is_tfa_enabled: isEnabled });
+}
+
 export async function deleteAccount(q: Queryable, id: AccountId): Promise<void> {
   await q.builder('accounts').where({ id }).delete();
 }

@@ -4,8 +4,9 @@
 import { clearCookie, readCookie, readCookies, setCookie } from '../http/cookies.ts';
 import type { Context } from '../http/route.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
-import type { SignedInNow } from '../login/login.ts';
+import type { SecondFactorNeeded, SignedInNow } from '../login/login.ts';
 import { keepSignedIn } from '../login/middleware.ts';
+import { keepChallenge } from '../mfa/middleware.ts';
 import { echoToken } from '../sessions/middleware.ts';
 import { presentMe } from './present.ts';
 
@@ -20,8 +21,21 @@ const QUIET = '__Host-qt-quiet';
 
 type Flow = { name: string; hash: Buffer; isRestart: boolean };
 
-/** Answers a script after a proof: the session as a cookie and, for apps, as the header `x-qt-auth`, and who it is. */
-export function answerCompleted(ctx: Context, completed: SignedInNow): void {
+const SECOND_FACTOR_MESSAGES = {
+  setup: 'Set up a second factor to finish signing in.',
+  validation: 'Enter the code of your second factor to finish signing in.',
+} as const;
+
+/**
+ * Answers a script after a proof: the session as a cookie and, for apps, as the header `x-qt-auth`, and who it is; or which
+ * second factor is still needed, with the cookie `tfa-auth` instead.
+ */
+export function answerCompleted(ctx: Context, completed: SignedInNow | SecondFactorNeeded): void {
+  if (completed.kind === 'second-factor') {
+    keepChallenge(ctx, completed.token);
+    ctx.body = { code: `tfa-${completed.need}-is-required`, message: SECOND_FACTOR_MESSAGES[completed.need] };
+    return;
+  }
   keepSignedIn(ctx, completed);
   echoToken(ctx, completed.credential);
   const { user, 'active-sessions-count': count } = presentMe(completed.signedIn);

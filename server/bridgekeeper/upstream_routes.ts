@@ -113,7 +113,7 @@ export function bridgekeeperUpstreamRoutes(options: {
     const completed = await check(ctx, entry, { token: given, nonce: nonce ?? null });
     const { domain } = siteOf(ctx);
     const target = wanted ? checkCallback(wanted, [domain.origin]) : null;
-    if (!target?.ok) return answerCompleted(ctx, completed);
+    if (!target?.ok || completed.kind !== 'session') return answerCompleted(ctx, completed);
     keepSignedIn(ctx, completed);
     seeOther(ctx, target.callback);
   }

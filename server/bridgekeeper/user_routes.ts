@@ -112,7 +112,7 @@ export function bridgekeeperUserRoutes(options: {
           throw signUpRefusal(outcome.faults, siteOf(ctx).realm.settings.password_min_length);
       }
     }
-    if (!outcome.credential) {
+    if (outcome.kind === 'registered') {
       // Whoever made an account may prove its address in the same browser, without a session.
       keepWaiting(ctx, attempt.browser);
       ctx.body = { user: outcome.account ? presentUser(outcome.account) : presentTypedUser(typed) };

@@ -6,6 +6,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../db/database.ts';
 import type { AccountId, Host, PlainToken } from '../lib/ids.ts';
 import type { Sealer } from '../lib/seal.ts';
+import type { Challenge, Mfa } from '../mfa/mfa.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Credential, Sessions } from '../sessions/sessions.ts';
 import { openDevice, sealDevice } from './device.ts';
@@ -31,11 +32,19 @@ export type Attempt = {
 /** What was proven, and how (RFC 8176: `pwd`, `otp`, `sms`, `hwk`, …). */
 export type Proof = { accountId: AccountId; amr: readonly string[] };
 
-export type SignedInNow = { ok: true; credential: Credential; deviceCookie: string; signedIn: SignedIn };
+export type SignedInNow = {
+  ok: true;
+  kind: 'session';
+  credential: Credential;
+  deviceCookie: string;
+  signedIn: SignedIn;
+};
+/** A second factor has to be set up or proven first; the browser keeps the token as `tfa-auth` until then. */
+export type SecondFactorNeeded = { ok: true; kind: 'second-factor'; need: Challenge['need']; token: PlainToken };
 /** The realm wants a verified address or phone first (security 154); no session has begun. */
 export type Unverified = { ok: false; reason: 'unverified'; account: Account };
 /** What a proof leads to. */
-export type Completed = SignedInNow | Unverified;
+export type Completed = SignedInNow | SecondFactorNeeded | Unverified;
 
 /** @param options deviceSealer: of the device cookie */
 export function createCompletion(options: {
@@ -43,9 +52,10 @@ export function createCompletion(options: {
   audit: Audit;
   sessions: Sessions;
   accounts: Accounts;
+  mfa: Mfa;
   deviceSealer: Sealer;
 }) {
-  const { db, audit, sessions, accounts, deviceSealer } = options;
+  const { db, audit, sessions, accounts, mfa, deviceSealer } = options;
 
   /**
    * Begins the session of somebody who has just proved who they are. The token is new whatever was there before (session
@@ -57,6 +67,11 @@ export function createCompletion(options: {
     if (realm.settings.verification === 'before-session') {
       const account = await accounts.findById(db, accountId);
       if (account && account.verificationStatus === null) return { ok: false, reason: 'unverified', account };
+    }
+    const need = await mfa.needAfter(db, realm, proof);
+    if (need) {
+      const token = await mfa.begin(db, { ...proof, host: attempt.host, need });
+      return { ok: true, kind: 'second-factor', need, token };
     }
     const facts = {
       host: attempt.host,
@@ -85,7 +100,13 @@ export function createCompletion(options: {
     if (!signedIn && current) return complete({ ...attempt, current: null }, proof);
     if (!signedIn) throw new Error('a session ended while it began');
     const device = await openDevice(deviceSealer, attempt.deviceCookie);
-    return { ok: true, credential, deviceCookie: await sealDevice(deviceSealer, device, accountId), signedIn };
+    return {
+      ok: true,
+      kind: 'session',
+      credential,
+      deviceCookie: await sealDevice(deviceSealer, device, accountId),
+      signedIn,
+    };
   }
 
   return complete;

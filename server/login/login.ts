@@ -16,6 +16,7 @@ import type { Database } from '../db/database.ts';
 import type { AccountId, Host } from '../lib/ids.ts';
 import { createSealer } from '../lib/seal.ts';
 import { hashToken } from '../lib/token.ts';
+import type { Mfa } from '../mfa/mfa.ts';
 import { LONGEST_PASSWORD, type Passwords } from '../passwords/passwords.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { RevokeReason, Sessions } from '../sessions/sessions.ts';
@@ -24,11 +25,12 @@ import { type Attempt, type Completed, createCompletion } from './complete.ts';
 import { checkElsewhere } from './credential_check.ts';
 import { type Device, openDevice } from './device.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
+import { createSecondFactor } from './second_factor.ts';
 import { createSignUp } from './sign_up.ts';
 import { signInTakes } from './throttle.ts';
 
 export type { CodeSignIn, CodeSignInRefused, ShowCode } from './code_sign_in.ts';
-export type { Attempt, Completed, Proof, SignedInNow, Unverified } from './complete.ts';
+export type { Attempt, Completed, Proof, SecondFactorNeeded, SignedInNow, Unverified } from './complete.ts';
 export { logoutGate } from './logout_gate.ts';
 export type { ReturnTo } from './return_handle.ts';
 export type { SignedUp, SignUpRefused } from './sign_up.ts';
@@ -49,6 +51,7 @@ export function createLogin(options: {
   sessions: Sessions;
   accounts: Accounts;
   passwords: Passwords;
+  mfa: Mfa;
   challenges: Challenges;
   letters: Letters;
   codeAccounts: CodeAccounts;
@@ -56,10 +59,10 @@ export function createLogin(options: {
   /** Guarded against server-side request forgery; for the credential checks of realms. */
   fetch: typeof globalThis.fetch;
 }) {
-  const { db, audit, rateLimits, sessions, accounts, passwords } = options;
+  const { db, audit, rateLimits, sessions, accounts, passwords, mfa } = options;
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
-  const complete = createCompletion({ db, audit, sessions, accounts, deviceSealer });
+  const complete = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer });
   const { challenges, letters, codeAccounts } = options;
   const signUp = createSignUp({ db, rateLimits, challenges, letters, accounts, complete });
   const codes = createCodeSignIn({ db, audit, rateLimits, challenges, letters, codeAccounts, complete, isMaker });
@@ -95,10 +98,15 @@ export function createLogin(options: {
   }
 
   /** Whether a password is right, behind the same limits and with the same answers as a sign-in; no session begins. */
-  const verifyPassword = (
+  async function verifyPassword(
     attempt: Attempt,
     given: { identifier: string; password: string },
-  ): Promise<Proven | SignInRefused> => provePassword(attempt, given, null);
+  ): Promise<Proven | SignInRefused> {
+    const proven = await provePassword(attempt, given, null);
+    // A product that asks has no page for the second factor, and a password alone is not who this account says it is.
+    const isEnough = proven.ok && (await mfa.needAfter(db, attempt.realm, { ...proven, amr: ['pwd'] })) === null;
+    return isEnough || !proven.ok ? proven : { ok: false, reason: 'wrong' };
+  }
 
   async function provePassword(
     attempt: Attempt,
@@ -193,5 +201,7 @@ export function createLogin(options: {
   const readReturn = (host: Host, handle: string | null | undefined): Promise<ReturnTo | null> =>
     openReturn(returnSealer, host, handle);
 
-  return { signIn, verifyPassword, signUp, codes, complete, signOut, makeReturn, readReturn };
+  const secondFactor = createSecondFactor({ mfa, complete });
+
+  return { signIn, verifyPassword, signUp, codes, complete, ...secondFactor, signOut, makeReturn, readReturn };
 }

@@ -5,17 +5,18 @@ import type { Asker } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readCookie, setCookie } from '../http/cookies.ts';
-import { renewCsrf } from '../http/csrf.ts';
+import { hasBrowserState, renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import type { Context } from '../http/route.ts';
 import { asSessionId, type PlainToken, type RealmId, type SessionId } from '../lib/ids.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
+import { clearChallenge, keepChallenge } from '../mfa/middleware.ts';
 import { addressOf, isSiteOpen, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
-import type { Attempt, ReturnTo, SignedInNow } from './login.ts';
+import type { Attempt, ReturnTo, SecondFactorNeeded, SignedInNow } from './login.ts';
 
 const DEVICE_COOKIE = '__Host-qt-device';
 const WAITING_COOKIE = '__Host-qt-waiting';
@@ -65,6 +66,7 @@ export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt
 export function keepSignedIn(ctx: Context, now: SignedInNow): void {
   // Cookies of a dead credential that were to be cleared must not be cleared after the new ones are set.
   ctx.remove('Set-Cookie');
+  clearChallenge(ctx);
   setCredential(ctx, now.credential, settingSeconds(siteOf(ctx).realm.settings.session_absolute));
   setCookie(ctx, { name: DEVICE_COOKIE, value: now.deviceCookie, maxAgeSeconds: DEVICE_LIFETIME_SECONDS });
   ctx.state['signedIn'] = now.signedIn;
@@ -74,10 +76,42 @@ export function keepSignedIn(ctx: Context, now: SignedInNow): void {
  * Answers a form of the hosted pages after a proof: on to where the reader wanted to go, by 303, so that no browser sends what
  * was typed on to there (RFC 9700 §4.12).
  */
-export function goOn(ctx: Context, completed: SignedInNow, to: Pick<ReturnTo, 'path'> | null): void {
-  keepSignedIn(ctx, completed);
-  renewCsrf(ctx);
-  seeOther(ctx, to?.path ?? ('/' as OwnPath));
+export function goOn(
+  ctx: Context,
+  completed: SignedInNow | SecondFactorNeeded,
+  to: Pick<ReturnTo, 'path' | 'handle'> | null,
+): void {
+  switch (completed.kind) {
+    case 'session':
+      keepSignedIn(ctx, completed);
+      renewCsrf(ctx);
+      seeOther(ctx, to?.path ?? ('/' as OwnPath));
+      break;
+    case 'second-factor':
+      keepChallenge(ctx, completed.token);
+      seeOther(ctx, withReturn('/login/second-factor', to));
+      break;
+    default:
+      completed satisfies never;
+  }
+}
+
+/** The address of a page of the sign-in, with the way back that the reader came with. */
+export function withReturn(path: OwnPath, to: Pick<ReturnTo, 'handle'> | null): OwnPath {
+  return to?.handle ? `${path}?request_handle=${encodeURIComponent(to.handle)}` : path;
+}
+
+/** A form that was renewed a moment ago and still comes without our cookie: the browser keeps none, and would go on for ever. */
+export function refuseWithoutCookies(ctx: Context, form: { renewed: string }, continueUrl: string): void {
+  if (form.renewed === '1' && !hasBrowserState(ctx)) throw new AppError('cookies_refused', { continueUrl });
+}
+
+/** Answers 429 and says when to come back; the seconds for the page. */
+export function throttled(ctx: Context, retryAfterSeconds: number): number {
+  ctx.status = 429;
+  const seconds = Math.max(1, Math.ceil(retryAfterSeconds));
+  ctx.set('Retry-After', String(seconds));
+  return seconds;
 }
 
 /** Notes in the state of this browser which session it has just ended; no address carries it. */

@@ -18,6 +18,8 @@ export type ReturnTo = {
    * epoch, 0 for nobody. A reader who is signed in since then goes straight on.
    */
   since?: number;
+  /** The handle that this was read from, for the pages of a sign-in that has more than one. */
+  handle?: string;
 };
 
 const LONGEST = 7500;
@@ -43,6 +45,7 @@ export async function openReturn(
     path: path as OwnPath,
     client: (client ?? null) as ReturnTo['client'],
     targets: targets.map(String),
+    handle,
     ...since,
   };
 }

@@ -6,7 +6,7 @@ import { canonicalIdentifier, type SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readForm } from '../http/body.ts';
-import { csrfToken, hasBrowserState, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
+import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
@@ -14,7 +14,7 @@ import { type Context, routes } from '../http/route.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Login, ReturnTo, SignInRefused, SignUpRefused, Unverified } from './login.ts';
-import { goOn, keepWaiting, readAttempt, waitingOf } from './middleware.ts';
+import { goOn, keepWaiting, readAttempt, refuseWithoutCookies, throttled, waitingOf } from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
 const signInForm = z.object({
@@ -151,7 +151,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     const outcome = await refuseWhenBusy(ctx, () => login.signUp(attempt, given));
     if (outcome === 'busy') return again({ form: 'busy' }, 3);
     if (!outcome.ok) return again(...explainSignUp(ctx, outcome));
-    if (outcome.credential) return goOn(ctx, outcome, to);
+    if (outcome.kind !== 'registered') return goOn(ctx, outcome, to);
     renewCsrf(ctx);
     keepWaiting(ctx, attempt.browser);
     renderSignIn(ctx, {
@@ -294,11 +294,6 @@ function isOf(signedIn: SignedIn | null, identifier: string): boolean {
   return typed !== null && names.includes(typed);
 }
 
-/** A form that was renewed a moment ago and still comes without our cookie: the browser keeps none, and would go on for ever. */
-function refuseWithoutCookies(ctx: Context, form: { renewed: string }, continueUrl: string) {
-  if (form.renewed === '1' && !hasBrowserState(ctx)) throw new AppError('cookies_refused', { continueUrl });
-}
-
 function requireOpenSignUp(ctx: Context) {
   if (siteOf(ctx).realm.settings.signup === 'closed')
     throw new AppError('not_found', { description: 'Sign-up is closed.' });
@@ -340,11 +335,4 @@ function explainSignUp(ctx: Context, refused: SignUpRefused | Unverified): [Reco
     ),
     null,
   ];
-}
-
-function throttled(ctx: Context, retryAfterSeconds: number): number {
-  ctx.status = 429;
-  const seconds = Math.max(1, Math.ceil(retryAfterSeconds));
-  ctx.set('Retry-After', String(seconds));
-  return seconds;
 }

@@ -14,7 +14,7 @@ export type SignUpRefused =
   | { ok: false; reason: 'closed' }
   | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 /** An account without a session; null where the answer must not tell whether one was made. */
-export type SignedUp = { ok: true; account: Account | null; credential: null };
+export type SignedUp = { ok: true; kind: 'registered'; account: Account | null };
 type Given = { email: string; password: string; username: string | null; name: string | null; mayBegin: boolean };
 
 export function createSignUp(options: {
@@ -40,14 +40,14 @@ export function createSignUp(options: {
       if (!isNeutral || !isAddressTaken(registered.faults, given))
         return { ok: false, reason: 'faults', faults: registered.faults };
       await write(attempt, given.email, { purpose: 'account-exists' });
-      return { ok: true, account: null, credential: null };
+      return { ok: true, kind: 'registered', account: null };
     }
     const { account } = registered;
     const needsProof = isNeutral || realm.settings.verification === 'before-session';
     if (!needsProof && given.mayBegin) return complete(attempt, { accountId: account.id, amr: ['pwd'] });
     await rememberBrowser(attempt, account);
     if (needsProof) await write(attempt, given.email, { purpose: 'verify-email', redirectUrl: null });
-    return { ok: true, account: isNeutral ? null : account, credential: null };
+    return { ok: true, kind: 'registered', account: isNeutral ? null : account };
   };
 
   /** Which browser made the account: it may prove the address without a session (bridgekeeper's update-with-otp). */

@@ -17,6 +17,9 @@ export const POLICIES = {
   'upstream-address': 'Sign-ins begun with another provider per address (sign_in_per_address).',
   'code-recipient': 'Codes and links for one recipient that one address asks for (codes_per_recipient).',
   'code-try-address': 'Wrong one-time codes per address (code_tries_per_address).',
+  'second-factor-account':
+    'Wrong codes of a second factor per account, over all sign-ins (realm setting second_factor_per_account); each sign-in has 5 tries of its own.',
+  'second-factor-session': 'Codes of a second factor tried by a session that is signed in already (5 in 10 minutes).',
   'sign-up-address': 'Accounts made per address (sign_up_per_address).',
   'message-recipient': 'E-mails and text messages per recipient (messages_per_recipient).',
   'message-address': 'E-mails and text messages per address that asks for them (messages_per_address).',

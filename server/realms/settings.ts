@@ -89,6 +89,16 @@ export const settingsSchema = z
     ),
     sign_in_per_address: limit('100/15m', 'Wrong passwords from one address.'),
     sign_in_per_realm: limit('3000/1m', 'Wrong passwords in the whole realm.'),
+    second_factor: z
+      .enum(['off', 'optional', 'required'])
+      .default('optional')
+      .describe(
+        'Whether readers may (optional) or must (required) set up a second factor; off: nobody can, but who has one is still asked for it.',
+      ),
+    second_factor_per_account: limit(
+      '10/1h',
+      'Wrong codes of a second factor for one account; each sign-in has five tries of its own besides.',
+    ),
     credential_check: credentialCheckSchema
       .nullable()
       .default(null)

@@ -46,6 +46,8 @@ export type LiveSession = {
   domainSessionId: DomainSessionId;
   companionHash: Buffer;
   authenticatedAt: Date;
+  /** How the reader proved who they are, the last time (RFC 8176). */
+  amr: readonly string[];
   /** Seconds since the last sign-in with a credential, by the database's clock. */
   ageSeconds: number;
   /** Whether last_seen_at is more than a minute old. */

@@ -26,7 +26,7 @@ export const SESSION_IS_LIVE_SQL = 's.expires_at > causeway_now() and s.idle_exp
  */
 export const LIVE_SESSION_SQL = {
   columns: `s.id as session_id, s.realm_id as session_realm_id, s.account_id, d.id as domain_session_id, d.companion_hash,
-    s.authenticated_at, extract(epoch from causeway_now() - s.authenticated_at)::float8 as age_seconds,
+    s.authenticated_at, s.amr, extract(epoch from causeway_now() - s.authenticated_at)::float8 as age_seconds,
     s.last_seen_at < causeway_now() - interval '1 minute' as is_seen_stale,
     (select count(*)::int from sessions o where o.account_id = s.account_id
         and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now()) as active_count`,
@@ -42,6 +42,7 @@ export function toLiveSession(row: Row): LiveSession {
     domainSessionId: asDomainSessionId(String(row['domain_session_id'])),
     companionHash: row['companion_hash'] as Buffer,
     authenticatedAt: row['authenticated_at'] as Date,
+    amr: row['amr'] as string[],
     ageSeconds: Number(row['age_seconds']),
     isSeenStale: row['is_seen_stale'] as boolean,
     activeCount: Number(row['active_count']),

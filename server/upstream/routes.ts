@@ -65,9 +65,11 @@ export function upstreamRoutes(options: {
     const attempt = await readAttempt(ctx, reader);
     const outcome = await upstream.finish(attempt, entry, { parameters, browser: readBrowser(ctx) });
     if (!outcome.ok) return failures.send(ctx, entry.id, outcome);
-    if (outcome.completed?.ok === false) throw new AppError('verification_required');
-    if (outcome.completed) goOn(ctx, outcome.completed, { path: outcome.returnPath });
-    else seeOther(ctx, outcome.returnPath);
+    const { completed, returnPath: path } = outcome;
+    if (!completed) return seeOther(ctx, path);
+    if (!completed.ok) throw new AppError('verification_required');
+    const handle = await login.makeReturn(siteOf(ctx).domain.host, { path, client: null, targets: [] });
+    goOn(ctx, completed, { path, handle });
   }
 
   /** A post from another site comes without our cookies; the same answer as a link does not (security 89, for the same reason). */

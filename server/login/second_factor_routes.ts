@@ -1,0 +1,220 @@
+// The hosted page of the second factor on the auth domain: a code, or setting one up where the realm asks for it. It serves
+// whoever has just proved a first factor (cookie tfa-auth) and readers who are signed in with one factor only.
+
+import { z } from 'zod';
+import type { SignedIn } from '../accounts/accounts.ts';
+import type { Reader } from '../accounts/middleware.ts';
+import { readForm } from '../http/body.ts';
+import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { AppError } from '../http/errors.ts';
+import { readQuery } from '../http/query.ts';
+import { seeOther } from '../http/redirect.ts';
+import { type Context, routes } from '../http/route.ts';
+import { type Challenge, isMultiFactor, type Mfa, type SetUpRefused } from '../mfa/mfa.ts';
+import { clearChallenge, findChallenge } from '../mfa/middleware.ts';
+import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { settingSeconds } from '../realms/realms.ts';
+import type { Login, ReturnTo, Unverified } from './login.ts';
+import { goOn, readAttempt, refuseWithoutCookies, throttled, withReturn } from './middleware.ts';
+
+const PATH = '/login/second-factor';
+const formField = z.string().max(8000).default('');
+const codeForm = z.object({
+  code: formField,
+  /** `recovery` when the page asks for a recovery code. */
+  with: formField,
+  /** `1` on the button that says that the recovery codes are saved. */
+  saved: formField,
+  csrf_token: formField,
+  handle: formField,
+  renewed: formField,
+});
+
+/** Where a browser stands that comes to this page. */
+type State =
+  | { kind: 'set-up' | 'saved' | 'validation'; challenge: Challenge }
+  | { kind: 'step-up'; signedIn: SignedIn }
+  /** Signed in with all that could be asked for, or has to begin at another page. */
+  | { kind: 'elsewhere'; at: 'return' | 'sign-in' | 'two-step' };
+
+export function secondFactorRoutes(options: { login: Login; mfa: Mfa; reader: Reader; pages: SitePages }) {
+  const { login, mfa, reader, pages } = options;
+
+  async function stateOf(ctx: Context): Promise<State> {
+    const challenge = await findChallenge(ctx, mfa);
+    if (challenge?.provenAmr) return { kind: 'saved', challenge };
+    if (challenge) return { kind: challenge.need === 'setup' ? 'set-up' : 'validation', challenge };
+    const signedIn = await reader.find(ctx);
+    if (!signedIn) return { kind: 'elsewhere', at: 'sign-in' };
+    const isRecent = signedIn.session.ageSeconds <= settingSeconds(siteOf(ctx).realm.settings.reauth_window);
+    // With an old sign-in the endpoint behind the handle asks for a whole new one.
+    if (isMultiFactor(signedIn.session.amr) || !isRecent) return { kind: 'elsewhere', at: 'return' };
+    return signedIn.account.isTfaEnabled ? { kind: 'step-up', signedIn } : { kind: 'elsewhere', at: 'two-step' };
+  }
+
+  async function show(ctx: Context) {
+    const { request_handle: handle, with: way } = readQuery(ctx, ['request_handle', 'with']);
+    const to = await readReturn(ctx, handle);
+    await render(ctx, await stateOf(ctx), {
+      to,
+      isRecovery: way === 'recovery',
+      problem: null,
+      retryAfterSeconds: null,
+    });
+  }
+
+  async function answer(ctx: Context) {
+    const form = await readForm(ctx, codeForm);
+    const to = await readReturn(ctx, form.handle);
+    const state = await stateOf(ctx);
+    const isRecovery = form.with === 'recovery';
+    const again = (problem: string | null, retryAfterSeconds: number | null = null) =>
+      render(ctx, state, { to, isRecovery, problem, retryAfterSeconds });
+    if (state.kind === 'elsewhere') return leave(ctx, state, to);
+    if (!hasCsrfToken(ctx, form.csrf_token)) {
+      refuseWithoutCookies(ctx, form, withReturn(PATH, to));
+      ctx.status = 403;
+      return again('form-renewed');
+    }
+    // The set-up form sent once more, by a reload: the codes are not shown again, but nobody is hurried past them either.
+    if (state.kind === 'saved' && form.saved !== '1') return again(null);
+    if (form.code.trim() === '' && state.kind !== 'saved') {
+      ctx.status = 400;
+      return again('missing');
+    }
+    const outcome = await act(ctx, state, form);
+    if (outcome.ok)
+      return 'recoveryCodes' in outcome ? showCodes(ctx, outcome.recoveryCodes, to) : goOn(ctx, outcome, to);
+    await refuse(ctx, outcome, { to, again });
+  }
+
+  async function act(ctx: Context, state: Exclude<State, { kind: 'elsewhere' }>, { code }: { code: string }) {
+    const attempt = await readAttempt(ctx, reader);
+    switch (state.kind) {
+      case 'set-up':
+        return mfa.setUp(attempt.realm, state.challenge, code, { address: addressOf(ctx) });
+      case 'saved':
+        return login.finishSetUp(attempt, state.challenge);
+      case 'validation':
+        return login.passSecondFactor(attempt, state.challenge, code);
+      case 'step-up':
+        return login.stepUp(attempt, state.signedIn, code);
+      default:
+        return state satisfies never;
+    }
+  }
+
+  async function refuse(
+    ctx: Context,
+    refused: SetUpRefused | Unverified,
+    on: { to: ReturnTo | null; again: (problem: string, retryAfterSeconds?: number | null) => Promise<void> },
+  ) {
+    switch (refused.reason) {
+      case 'wrong':
+        ctx.status = 401;
+        return on.again('wrong');
+      case 'throttled':
+        return on.again('throttled', throttled(ctx, refused.retryAfterSeconds));
+      case 'over':
+      case 'has-one':
+        clearChallenge(ctx);
+        ctx.status = 401;
+        return pages.render(ctx, { view: 'mfa/over', data: { signInUrl: withReturn('/login', on.to) } });
+      case 'unverified':
+        throw new AppError('verification_required');
+      default:
+        return refused satisfies never;
+    }
+  }
+
+  function leave(ctx: Context, state: Extract<State, { kind: 'elsewhere' }>, to: ReturnTo | null) {
+    const target =
+      state.at === 'return'
+        ? (to?.path ?? '/')
+        : withReturn(state.at === 'sign-in' ? '/login' : '/account/two-step', to);
+    seeOther(ctx, target);
+  }
+
+  type Shown = { to: ReturnTo | null; isRecovery: boolean; problem: string | null; retryAfterSeconds: number | null };
+
+  async function render(ctx: Context, state: State, page: Shown) {
+    if (state.kind === 'elsewhere') return leave(ctx, state, page.to);
+    const common = {
+      action: PATH,
+      csrfToken: csrfToken(ctx),
+      handle: page.to?.handle ?? null,
+      problem: page.problem,
+      retryAfterSeconds: page.retryAfterSeconds,
+    };
+    const formTargets = page.to?.targets ?? [];
+    if (state.kind === 'saved')
+      return pages.render(ctx, { view: 'mfa/recovery_codes', formTargets, data: { ...common, codes: null } });
+    if (state.kind === 'set-up') {
+      const enrolment = await mfa.enrolmentOf(siteOf(ctx).realm, state.challenge);
+      if (!enrolment) return leave(ctx, { kind: 'elsewhere', at: 'sign-in' }, page.to);
+      return pages.render(ctx, {
+        view: 'mfa/set_up',
+        formTargets,
+        data: { ...common, enrolment, carried: null, isRequired: true, cancelUrl: null },
+      });
+    }
+    const isStepUp = state.kind === 'step-up';
+    const query = (way: string | null) => {
+      const parameters = new URLSearchParams({
+        ...(way && { with: way }),
+        ...(page.to?.handle && { request_handle: page.to.handle }),
+      });
+      return parameters.size > 0 ? `${PATH}?${parameters}` : PATH;
+    };
+    pages.render(ctx, {
+      view: 'mfa/code',
+      formTargets,
+      data: {
+        ...common,
+        clientName: page.to?.client?.name ?? null,
+        isRecovery: page.isRecovery,
+        isStepUp,
+        otherWayUrl: query(page.isRecovery ? null : 'recovery'),
+        signInUrl: isStepUp ? null : withReturn('/login', page.to),
+      },
+    });
+  }
+
+  const showCodes = (ctx: Context, codes: readonly string[], to: ReturnTo | null) =>
+    pages.render(ctx, {
+      view: 'mfa/recovery_codes',
+      formTargets: to?.targets ?? [],
+      data: {
+        action: PATH,
+        csrfToken: csrfToken(ctx),
+        handle: to?.handle ?? null,
+        problem: null,
+        retryAfterSeconds: null,
+        codes,
+      },
+    });
+
+  const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);
+
+  const page = { on: 'auth', answers: 'page', path: PATH } as const;
+  return routes([
+    {
+      ...page,
+      name: 'login.show_second_factor',
+      method: 'GET',
+      effect: 'reads',
+      csrf: 'none: reads',
+      limit: 'none: no write, two indexed reads',
+      handle: show,
+    },
+    {
+      ...page,
+      name: 'login.second_factor',
+      method: 'POST',
+      effect: 'acts',
+      csrf: 'form',
+      limit: 'second-factor-account',
+      handle: answer,
+    },
+  ]);
+}
