@@ -399,6 +399,16 @@ CREATE INDEX token_families_client ON public.token_families USING btree (client_
 CREATE INDEX token_families_expires ON public.token_families USING btree (expires_at);
 CREATE INDEX token_families_session ON public.token_families USING btree (session_id);
 
+create table totp_factors (
+  account_id bigint not null,
+  secret_jwe text not null,
+  last_step bigint not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  last_used_at timestamp with time zone,
+  constraint totp_factors_pkey PRIMARY KEY (account_id),
+  constraint totp_factors_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+
 create table upstream_attempts (
   state_hash bytea not null,
   realm_id bigint not null,
