@@ -196,12 +196,13 @@ export function secondFactorRoutes(options: { login: Login; mfa: Mfa; reader: Re
 
   const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);
 
-  const page = { on: 'auth', answers: 'page', path: PATH } as const;
+  const page = { on: 'auth', answers: 'page' } as const;
   return routes([
     {
       ...page,
       name: 'login.show_second_factor',
       method: 'GET',
+      path: '/login/second-factor',
       effect: 'reads',
       csrf: 'none: reads',
       limit: 'none: no write, two indexed reads',
@@ -211,9 +212,10 @@ export function secondFactorRoutes(options: { login: Login; mfa: Mfa; reader: Re
       ...page,
       name: 'login.second_factor',
       method: 'POST',
+      path: '/login/second-factor',
       effect: 'acts',
       csrf: 'form',
-      limit: 'second-factor-account',
+      limit: 'second-factor-session',
       handle: answer,
     },
   ]);
