@@ -133,6 +133,13 @@ export const SETTINGS = {
     shown: '5m',
     says: 'How long clients may keep the published keys. A new key is published for twice as long before it signs.',
   }),
+  breachedPasswordsUrl: set<string | null>({
+    variable: 'CAUSEWAY_BREACHED_PASSWORDS_URL',
+    parse: parseHttpUrl,
+    fallback: () => null,
+    shown: 'off; new passwords are held against the list that comes with Causeway',
+    says: 'Service that knows leaked passwords, in the range form of Pwned Passwords (`https://api.pwnedpasswords.com/range`, or a copy of your own). It is told five hex digits of a SHA-1, never a password. When it does not answer within 1 s the password is taken.',
+  }),
   smtpUrl: set<Secret | null>({
     variable: 'SMTP_URL',
     parse: parseSmtpUrl,
@@ -150,10 +157,7 @@ export const SETTINGS = {
   }),
   smsWebhook: set<string | null>({
     variable: 'CAUSEWAY_SMS_WEBHOOK',
-    parse: (text) =>
-      /^https?:\/\/[^/@]+(\/|$|\?)/.test(text) && URL.canParse(text)
-        ? text
-        : fault('must be an https URL without a user name'),
+    parse: parseHttpUrl,
     fallback: () => null,
     shown: 'no text messages; with the demo, its own catcher',
     says: 'Address that text messages are handed to: POST of `{ id, to, text, template, locale, realm }` as JSON, signed. It must answer 2xx; the same `id` twice is the same message.',
@@ -261,6 +265,12 @@ function parseNetworks(text: string) {
   const parts = text.split(',').map((part) => part.trim());
   const bad = parts.filter((part) => !ipaddr.isValid(part) && !ipaddr.isValidCIDR(part));
   return bad.length > 0 ? fault(`has entries that are no address or network: ${bad.join(', ')}`) : parts;
+}
+
+function parseHttpUrl(text: string) {
+  return /^https?:\/\/[^/@]+(\/|$|\?)/.test(text) && URL.canParse(text)
+    ? text
+    : fault('must be an https URL without a user name');
 }
 
 function parseSmtpUrl(text: string) {

@@ -37,7 +37,7 @@ import {
   endOfflineTokens,
 } from './oauth/oauth.ts';
 import { createBackChannelLogout, recordEnd } from './oidc/oidc.ts';
-import { createPasswords } from './passwords/passwords.ts';
+import { createBreachedPasswords, createPasswords } from './passwords/passwords.ts';
 import { createProducts } from './products/products.ts';
 import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
@@ -103,8 +103,17 @@ export async function createServices(options: {
   const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   const streams = createStreams({ sessions, notifications, log });
   const challenges = createChallenges({ db, secrets });
-  const passwords = createPasswords({ concurrency: config.hashingConcurrency });
-  const accounts = createAccounts({ db, audit, sessions, passwords });
+  const passwords = createPasswords({
+    concurrency: config.hashingConcurrency,
+    isBreached: config.breachedPasswordsUrl
+      ? createBreachedPasswords({
+          url: config.breachedPasswordsUrl,
+          fetch: outgoing,
+          onDown: (err) => log.warn({ err }, 'leaked passwords could not be asked about; the new password was taken'),
+        })
+      : null,
+  });
+  const accounts = createAccounts({ db, audit, realms, sessions, passwords });
   const reader = createReader({ accounts, sessions });
   const mfa = createMfa({ db, audit, rateLimits, accounts, secrets });
   const ownership = createOwnership({
@@ -121,6 +130,7 @@ export async function createServices(options: {
     db,
     audit,
     rateLimits,
+    realms,
     passwords,
     challenges,
     letters,

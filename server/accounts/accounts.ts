@@ -5,9 +5,10 @@ import type { Database, Queryable } from '../db/database.ts';
 import { parseEmail } from '../lib/email.ts';
 import type { AccountId, CanonicalEmail, Host, RealmId } from '../lib/ids.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
-import { checkNewPassword, type PasswordFault, type Passwords } from '../passwords/passwords.ts';
-import type { Realm } from '../realms/realms.ts';
+import type { PasswordFault, Passwords } from '../passwords/passwords.ts';
+import type { Realm, Realms } from '../realms/realms.ts';
 import type { LiveSession, Presented, Sessions } from '../sessions/sessions.ts';
+import { createNewPasswordCheck } from './new_password.ts';
 import * as store from './store.ts';
 import { parseUsername } from './username.ts';
 import { createVouched } from './without_password.ts';
@@ -18,6 +19,7 @@ export { type CodeAccounts, createCodeAccounts } from './code_accounts.ts';
 export { type Contact, parseContact } from './contact.ts';
 export { type Asker, createLetters, type Letters, type Requested } from './letters.ts';
 export { LINK_PATHS } from './links.ts';
+export { type CheckNewPassword, type Choosing, createNewPasswordCheck } from './new_password.ts';
 export { type CodeRefused, createOneTimeCodes, type OneTimeCodes, type ProvenChange } from './one_time_code.ts';
 export { createOwnership, type OwnerHook, type Ownership } from './ownership.ts';
 export { parsePhone } from './phone.ts';
@@ -77,8 +79,15 @@ export type ProfileChange = Partial<
 export type Accounts = ReturnType<typeof createAccounts>;
 
 /** The accounts of this server. */
-export function createAccounts(options: { db: Database; audit: Audit; sessions: Sessions; passwords: Passwords }) {
+export function createAccounts(options: {
+  db: Database;
+  audit: Audit;
+  realms: Realms;
+  sessions: Sessions;
+  passwords: Passwords;
+}) {
   const { db, audit, sessions, passwords } = options;
+  const checkNewPassword = createNewPasswordCheck(options);
 
   /** Who holds a credential on a host: one round trip. Null for anything but a live session of an enabled account. */
   async function findSignedIn(presented: Presented, host: Host): Promise<SignedIn | null> {
@@ -126,7 +135,7 @@ export function createAccounts(options: { db: Database; audit: Audit; sessions: 
     const username = input.username ? parseUsername(input.username) : null;
     const isForeignAddress = username?.canonical.includes('@') && username.canonical !== email?.canonical;
     if (input.username && (!username || isForeignAddress)) faults.push({ field: 'username', fault: 'invalid' });
-    const passwordFault = checkNewPassword(input.password, realm.settings.password_min_length);
+    const passwordFault = await checkNewPassword(realm, input.password, input);
     if (passwordFault) faults.push({ field: 'password', fault: passwordFault });
     if (faults.length > 0 || !email) return { ok: false, faults };
 

@@ -7,12 +7,13 @@ import type { Database } from '../db/database.ts';
 import { asAccountId } from '../lib/ids.ts';
 import { createQueueByKey } from '../lib/one_at_a_time.ts';
 import type { Messages } from '../messages/messages.ts';
-import { checkNewPassword, type PasswordFault, type Passwords } from '../passwords/passwords.ts';
+import type { PasswordFault, Passwords } from '../passwords/passwords.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
-import { parseLimit, type Realm } from '../realms/realms.ts';
+import { parseLimit, type Realm, type Realms } from '../realms/realms.ts';
 import { parseContact } from './contact.ts';
 import * as store from './contact_store.ts';
 import type { Asker, Letters, Requested } from './letters.ts';
+import { createNewPasswordCheck } from './new_password.ts';
 import type { Ownership } from './ownership.ts';
 
 export type ResetRefused =
@@ -31,6 +32,7 @@ export function createPasswordReset(options: {
   db: Database;
   audit: Audit;
   rateLimits: RateLimits;
+  realms: Realms;
   passwords: Passwords;
   challenges: Challenges;
   letters: Letters;
@@ -38,6 +40,7 @@ export function createPasswordReset(options: {
   ownership: Ownership;
 }) {
   const { db, audit, rateLimits, passwords, challenges, letters, messages, ownership } = options;
+  const checkNewPassword = createNewPasswordCheck(options);
   const inTurn = createQueueByKey();
 
   /** Sends the link. One answer, whether the address is somebody's or not. @param currentHost which site's page to open */
@@ -59,8 +62,6 @@ export function createPasswordReset(options: {
 
   /** Sets a new password by the token of a link. A password that is refused leaves the link as it was. */
   async function setByToken(realm: Realm, given: { token: string; password: string }, from: From): Promise<ResetDone> {
-    const fault = checkNewPassword(given.password, realm.settings.password_min_length);
-    if (fault) return { ok: false, reason: 'password', fault };
     return inTurn(given.token, async () => {
       const looked = await challenges.look(realm.id, 'reset-password', given.token);
       return looked.kind === 'open'
@@ -75,7 +76,8 @@ export function createPasswordReset(options: {
     given: { email: string; code: string; password: string },
     from: From,
   ): Promise<ResetDone> {
-    const fault = checkNewPassword(given.password, realm.settings.password_min_length);
+    // By what was typed alone, so that it costs no try of the code and tells nothing of the account.
+    const fault = await checkNewPassword(realm, given.password, { email: given.email });
     if (fault) return { ok: false, reason: 'password', fault };
     const contact = parseContact(realm, { email: given.email });
     if (!contact || !isCode(given.code)) return { ok: false, reason: 'wrong-code' };
@@ -98,6 +100,9 @@ export function createPasswordReset(options: {
   async function set(realm: Realm, challenge: Challenge, password: string, from: From): Promise<ResetDone> {
     const { accountId } = challenge;
     if (accountId === null) return { ok: false, reason: 'unknown' };
+    const owner = await store.findByContact(db, realm.id, { kind: 'email', canonical: challenge.recipient });
+    const fault = await checkNewPassword(realm, password, owner ?? { email: challenge.recipient });
+    if (fault) return { ok: false, reason: 'password', fault };
     const passwordHash = await passwords.hash(password, from.signal);
     return db.transaction(async (q) => {
       const account = await store.lockAccount(q, realm.id, accountId);

@@ -18,7 +18,7 @@ import { type Context, routes } from '../http/route.ts';
 import { askerOf, findWaiting, keepWaiting, waitingOf } from '../login/middleware.ts';
 import { addressOf, languageOf, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
-import { presentUser } from './present.ts';
+import { presentPasswordFault, presentUser } from './present.ts';
 
 const text = (most: number) =>
   z.string({ error: 'must be a string' }).max(most, `must have at most ${most} characters`);
@@ -260,14 +260,10 @@ function resetRefusal(refused: ResetRefused, minimum: number): AppError {
       return new AppError('too_many_requests', { retryAfterSeconds: refused.retryAfterSeconds });
     case 'wrong-code':
       return new AppError('code_wrong');
-    case 'password': {
-      const texts = {
-        missing: 'is missing',
-        'too-short': `must have at least ${minimum} characters`,
-        'too-long': 'is too long',
-      };
-      return new AppError('invalid_request', { description: `new-password ${texts[refused.fault]}` });
-    }
+    case 'password':
+      return new AppError('invalid_request', {
+        description: `new-password ${presentPasswordFault(refused.fault, minimum)}`,
+      });
     default:
       return new AppError('invalid_request', {
         description: 'The link is used, expired or replaced by a newer one. Ask for a new one.',

@@ -2,6 +2,7 @@
 
 import type { Account, SignedIn } from '../accounts/accounts.ts';
 import { ERRORS, type Refusal } from '../http/errors.ts';
+import type { PasswordFault } from '../passwords/passwords.ts';
 import type { SessionSummary } from '../sessions/sessions.ts';
 
 const EMPTY_USER = [
@@ -64,6 +65,18 @@ export function presentSession(summary: SessionSummary, current: SignedIn) {
     ip: summary.address,
     current: summary.id === current.session.id,
   };
+}
+
+/** What is wrong with a new password, after the name of its field. */
+export function presentPasswordFault(fault: PasswordFault, minimum: number): string {
+  const texts: Record<PasswordFault, string> = {
+    missing: 'is missing',
+    'too-short': `must have at least ${minimum} characters`,
+    'too-long': 'is too long',
+    common: 'is too easy to guess: it is much used, or made of your name, address or this site; choose another one',
+    breached: 'is in a known leak of passwords; choose another one',
+  };
+  return texts[fault];
 }
 
 /** A failure. Published clients read the message at the top or inside `error`, so it stands in both places. */

@@ -12,7 +12,7 @@ import { addressOf, siteOf } from '../realms/middleware.ts';
 import { clearCredential } from '../sessions/middleware.ts';
 import { otp, phone, refuseRequest } from './contact_routes.ts';
 import { answerCompleted } from './middleware.ts';
-import { presentMe, presentTypedUser, presentUser } from './present.ts';
+import { presentMe, presentPasswordFault, presentTypedUser, presentUser } from './present.ts';
 
 const text = (most: number) =>
   z.string({ error: 'must be a string' }).max(most, `must have at most ${most} characters`);
@@ -237,15 +237,11 @@ function codeSignInRefusal(refused: CodeSignInRefused | Unverified): AppError {
 
 function signUpRefusal(faults: readonly RegisterFault[], minimum: number): AppError {
   if (faults.some(({ fault }) => fault === 'taken')) return new AppError('conflict', { description: ALREADY_EXISTS });
-  const texts: Record<Exclude<RegisterFault['fault'], 'taken'>, string> = {
-    missing: 'is missing',
-    invalid: 'is not valid',
-    'too-short': `must have at least ${minimum} characters`,
-    'too-long': 'is too long',
+  const describe = ({ field, fault }: RegisterFault) => {
+    if (fault === 'taken') return field;
+    return `${field} ${fault === 'invalid' ? 'is not valid' : presentPasswordFault(fault, minimum)}`;
   };
-  return new AppError('invalid_request', {
-    description: faults.map(({ field, fault }) => `${field} ${fault === 'taken' ? '' : texts[fault]}`).join('; '),
-  });
+  return new AppError('invalid_request', { description: faults.map(describe).join('; ') });
 }
 
 function toProfileChange(body: Omit<z.infer<typeof profileBody>, 'email'>): ProfileChange {

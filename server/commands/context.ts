@@ -9,9 +9,10 @@ import { type Config, ConfigError, processConfig } from '../config.ts';
 import { type Database, DatabaseUnavailable, isUnavailable, openDatabase, TIMEOUTS } from '../db/database.ts';
 import { embeddedSecret, openEmbedded } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
+import { createGuardedFetch } from '../http/outgoing.ts';
 import { createKeys } from '../keys/keys.ts';
 import { recordEnd } from '../oidc/oidc.ts';
-import { createPasswords } from '../passwords/passwords.ts';
+import { createBreachedPasswords, createPasswords } from '../passwords/passwords.ts';
 import { createRealms } from '../realms/realms.ts';
 import { createSessions } from '../sessions/sessions.ts';
 
@@ -117,7 +118,16 @@ export function createContext({
   const clients = createClients({ db, notifications: null });
   const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   // Made only by commands that need it: it begins with a password hash.
-  const openAccounts = () => createAccounts({ db, audit, sessions, passwords: createPasswords({ concurrency: 1 }) });
+  const openAccounts = () =>
+    createAccounts({ db, audit, realms, sessions, passwords: createPasswords({ concurrency: 1, isBreached }) });
+  const warn = (line: string) => void process.stderr.write(`${line}\n`);
+  const isBreached = config.breachedPasswordsUrl
+    ? createBreachedPasswords({
+        url: config.breachedPasswordsUrl,
+        fetch: createGuardedFetch({ allowLoopback: config.allowLoopback }),
+        onDown: (error) => warn(`Leaked passwords could not be asked about (${(error as Error).message}).`),
+      })
+    : null;
   const policy = {
     rotateSeconds: config.keyRotationSeconds,
     publishSeconds: config.keyPublishSeconds,

@@ -47,6 +47,10 @@ function describe({ field, fault }: RegisterFault, realm: Realm): string {
       return `${name} is too short: ${realm.settings.password_min_length} characters or more`;
     case 'too-long':
       return `${name} is too long: ${LONGEST_PASSWORD} characters or fewer`;
+    case 'common':
+      return `${name} is too easy to guess: it is much used, or made of this person's or site's name; take several words`;
+    case 'breached':
+      return `${name} is in a known leak of passwords; take another one`;
     default:
       return fault satisfies never;
   }

@@ -5,8 +5,11 @@
 import argon2 from 'argon2';
 import PQueue from 'p-queue';
 import { AppError } from '../http/errors.ts';
+import type { BreachedPasswords } from './breached.ts';
+import { createCommonPasswords } from './common.ts';
 import { standInFor, verifyForeign } from './foreign_hash.ts';
 
+export { type BreachedPasswords, createBreachedPasswords } from './breached.ts';
 export { type HashParameters, hashParametersSchema, toStoredHash } from './stored_form.ts';
 
 const PARAMETERS = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
@@ -17,8 +20,12 @@ export const LONGEST_PASSWORD = 1024;
 
 export type Passwords = ReturnType<typeof createPasswords>;
 
-/** Hashing with admission. @param options concurrency: hashes at the same time */
-export function createPasswords(options: { concurrency: number }) {
+/**
+ * Hashing with admission.
+ * @param options concurrency: hashes at the same time; isBreached: asks a list of leaked passwords, if there is one to ask
+ */
+export function createPasswords(options: { concurrency: number; isBreached?: BreachedPasswords | null }) {
+  const common = createCommonPasswords();
   const queue = new PQueue({ concurrency: options.concurrency });
   const longestQueue = LONGEST_QUEUE_PER_CORE * options.concurrency;
   // Verified against when there is no account, so that a stranger's sign-in takes as long as a wrong password.
@@ -60,20 +67,30 @@ export function createPasswords(options: { concurrency: number }) {
     return { isRight: false, isOutdated: false };
   }
 
+  /**
+   * What is wrong with a new password, if anything: its length in characters, or that it is easily guessed (NIST SP
+   * 800-63B-4 §3.1.1.2: no composition rules, but a list of refused ones).
+   * @param rules context: words that belong to the person or the site (ASVS 6.2.11)
+   */
+  async function checkNew(
+    password: string,
+    rules: { minimum: number; context: readonly string[] },
+  ): Promise<PasswordFault | null> {
+    if (password === '') return 'missing';
+    if (password.length > LONGEST_PASSWORD) return 'too-long';
+    const normal = normalise(password);
+    if ([...normal].length < rules.minimum) return 'too-short';
+    if (common.isCommon(normal) || common.isMadeOf(normal, rules.context)) return 'common';
+    return (await options.isBreached?.(normal)) ? 'breached' : null;
+  }
+
   /** Waiting and running, for metrics. */
   const load = () => ({ waiting: queue.size, running: queue.pending });
 
-  return { hash, verify, load };
+  return { hash, verify, checkNew, load };
 }
 
-export type PasswordFault = 'missing' | 'too-short' | 'too-long';
-
-/** Checks a new password by length alone (NIST SP 800-63B-4 §3.1.1.2: no composition rules), in characters. */
-export function checkNewPassword(password: string, minimum: number): PasswordFault | null {
-  if (password === '') return 'missing';
-  if (password.length > LONGEST_PASSWORD) return 'too-long';
-  return [...normalise(password)].length < minimum ? 'too-short' : null;
-}
+export type PasswordFault = 'missing' | 'too-short' | 'too-long' | 'common' | 'breached';
 
 /** False as well for what is no hash at all: a broken row must not break the sign-in. */
 async function verifyOurs(stored: string, password: string): Promise<boolean> {
@@ -89,7 +106,7 @@ function isCurrent(stored: string): boolean {
   }
 }
 
-// One form for a letter and its accent, whichever keyboard typed it.
+// One form for a letter and its accent, whichever keyboard typed it; the one place where it is decided.
 function normalise(password: string): string {
   return password.normalize('NFC');
 }

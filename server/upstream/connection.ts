@@ -6,9 +6,9 @@ import { importPKCS8, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import * as openid from 'openid-client';
 import type { GuardedFetch } from '../http/outgoing.ts';
+import { createBreaker } from '../lib/breaker.ts';
 import { hashToken } from '../lib/token.ts';
 import type { Realm, Realms, StoredUpstream } from '../realms/realms.ts';
-import { createBreaker } from './breaker.ts';
 import { type Endpoints, isProviderKey, PROVIDERS, type Provider } from './providers.ts';
 import type { UpstreamSettings } from './settings.ts';
 

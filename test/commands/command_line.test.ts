@@ -101,7 +101,7 @@ test('export writes a file that changes nothing, of all realms or of one', async
   await drop();
 });
 
-test('users add takes the password from standard input and prints id and sub', async (t) => {
+test('security 137: users add takes the password from standard input, refuses one that is easy to guess, and prints id and sub', async (t) => {
   const setup = await setUp();
   await setup.change(DAILY);
   const add = (email: string, stdin: string, ...more: string[]) =>
@@ -121,6 +121,9 @@ test('users add takes the password from standard input and prints id and sub', a
   const wrong = await add('not an address', 'short', '--username', '@');
   t.is(wrong.code, 1);
   t.is(wrong.stderr.split('\n').filter((line) => line.startsWith('  ')).length, 3);
+  const easy = await add('robin.reader@example.com', 'robin-reader-1\n');
+  t.is(easy.code, 1);
+  t.regex(easy.stderr, /the password is too easy to guess/);
   const asked = await runCauseway(setup.url, ['users', 'add', '--realm', 'daily', '--email', 'b@example.com']);
   t.is(asked.code, 2);
   t.regex(asked.stderr, /needs a terminal .* or --password-stdin/);

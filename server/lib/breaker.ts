@@ -1,4 +1,4 @@
-// A provider that is down must not cost every reader five seconds (reliability R-84): after some failures in a row a node stops
+// A service that is down must not cost every reader seconds (reliability R-84): after some failures in a row a node stops
 // asking it, and then lets one call through at a time until one succeeds.
 
 const MOST_FAILURES = 5;
