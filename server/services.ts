@@ -43,7 +43,7 @@ import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
 import { brandOf, createRealms } from './realms/realms.ts';
 import { createSessions, createStreams } from './sessions/sessions.ts';
-import { createUpstream } from './upstream/upstream.ts';
+import { createUpstream, forgetIdentities } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -122,7 +122,7 @@ export async function createServices(options: {
     challenges,
     onSecured: [endOfflineTokens, (q, account) => mfa.endChallenges(q, account.id)],
     // What features add that hold more ways into an account: second factors, linked providers.
-    onReclaimed: [async (q, account) => void (await mfa.reset(q, account))],
+    onReclaimed: [forgetIdentities, async (q, account) => void (await mfa.reset(q, account))],
   });
   const letters = createLetters({ db, realms, rateLimits, challenges, messages });
   const verification = createVerification({ db, audit, realms, challenges, letters });
@@ -154,7 +154,7 @@ export async function createServices(options: {
     secrets,
     fetch: outgoing,
   });
-  const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, login, fetch: outgoing });
+  const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, ownership, login, fetch: outgoing });
   const oauth = createOAuth({ db, audit, sessions });
   const provider = createProvider({ db, audit, accounts });
   const registration = createRegistration({ db, audit, clients, allowLoopback: config.allowLoopback });

@@ -288,7 +288,7 @@ export function createAccounts(options: {
   const hasPassword = (q: Queryable, id: AccountId): Promise<boolean> => store.hasPassword(q, id);
 
   return {
-    ...createVouched({ audit, sessions }),
+    ...createVouched({ audit }),
     hasPassword,
     findById,
     findSignedIn,

@@ -55,8 +55,7 @@ export type ContactChange = {
   loginPhoneNumber?: string;
   phoneNumber?: string;
   verificationStatus?: 'email' | 'phone';
-  /** Null takes the password away. */
-  passwordHash?: string | null;
+  passwordHash?: string;
 };
 
 /** Writes what was proven. @throws unique violations: see takenContact */
@@ -70,10 +69,21 @@ export async function updateContact(q: Queryable, id: AccountId, change: Contact
       ...(change.loginPhoneNumber && { login_phone_number: change.loginPhoneNumber }),
       ...(change.phoneNumber && { phone_number: change.phoneNumber }),
       ...(change.verificationStatus && { verification_status: change.verificationStatus }),
-      ...(change.passwordHash !== undefined && { password_hash: change.passwordHash }),
+      ...(change.passwordHash && { password_hash: change.passwordHash }),
     })
     .returning(COLUMN_NAMES);
   return toAccount(row);
+}
+
+/** Takes away what somebody may have set up to get in again. */
+export async function dropWaysIn(q: Queryable, id: AccountId): Promise<void> {
+  await q.builder('accounts').where({ id }).update({
+    password_hash: null,
+    phone_number: null,
+    login_phone_number: null,
+    communication_email: null,
+    is_tfa_enabled: false,
+  });
 }
 
 /** Whether a write failed because somebody of the realm has that address or number; false for any other error. */

@@ -132,7 +132,9 @@ export function createLetters(options: {
         return sendLink(q, letter, asAccountId(wish.accountId), null);
       }
       case 'add-contact':
-        if (contact.kind === 'email' && owner && owner.id !== wish.accountId) return notice(q, letter, owner);
+        // Somebody else's: for the session that asks it adds nothing; whoever reads it may sign in to their own account.
+        if (owner && owner.id !== wish.accountId)
+          return deliver(q, { ...letter, wish: { purpose: 'one-time-code', alwaysSend: false } });
         return sendCode(q, letter, { accountId: asAccountId(wish.accountId), template: 'verify-email' });
       default:
         return wish satisfies never;

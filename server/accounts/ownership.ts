@@ -71,9 +71,8 @@ export function createOwnership(options: {
   }
 
   async function reclaim(q: Queryable, account: Account, address: string | null): Promise<void> {
-    await store.updateContact(q, account.id, { passwordHash: null });
-    await secure(q, account, { reason: 'reclaimed', address });
-    for (const hook of options.onReclaimed) await hook(q, account);
+    await store.dropWaysIn(q, account.id);
+    await takeOver(q, account, address);
     await audit.record(q, {
       type: 'account.reclaimed',
       realmId: account.realmId,
@@ -83,5 +82,11 @@ export function createOwnership(options: {
     });
   }
 
-  return { secure, prove };
+  /** Ends all that an account has beside its own row, because its proven owner takes it over. */
+  async function takeOver(q: Queryable, account: Of, address: string | null): Promise<void> {
+    await secure(q, account, { reason: 'reclaimed', address });
+    for (const hook of options.onReclaimed) await hook(q, account);
+  }
+
+  return { secure, prove, takeOver };
 }

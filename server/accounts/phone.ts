@@ -1,18 +1,25 @@
 // Phone numbers: what is accepted, and the one form (E.164) under which a number is stored, looked up and unique.
 
-import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js';
+import {
+  type CountryCode,
+  getCountryCallingCode,
+  isSupportedCountry,
+  parsePhoneNumberFromString,
+} from 'libphonenumber-js';
 
 const LONGEST = 40;
 
 /**
- * A number in E.164; null when it is none. Without `+` it is read as one of the realm's country first, then as one that begins
- * with a country calling code, which is how published clients send it (as a JSON number even).
+ * A number in E.164; null when it is none. Published clients leave the `+` out (they send a JSON number): what begins with the
+ * calling code of the realm's country is read so, everything else as a number of that country, then as one of any.
  */
 export function parsePhone(text: string, defaultCountry: string | null): string | null {
   const typed = text.trim();
   if (typed === '' || typed.length > LONGEST || !/^\+?[\d\s()./-]+$/.test(typed)) return null;
-  const country = defaultCountry !== null && isSupportedCountry(defaultCountry) ? defaultCountry : undefined;
-  return typed.startsWith('+') ? read(typed) : ((country && read(typed, country)) ?? read(`+${typed}`));
+  if (typed.startsWith('+')) return read(typed);
+  if (defaultCountry === null || !isSupportedCountry(defaultCountry)) return read(`+${typed}`);
+  const international = typed.startsWith(getCountryCallingCode(defaultCountry)) ? read(`+${typed}`) : null;
+  return international ?? read(typed, defaultCountry) ?? read(`+${typed}`);
 }
 
 function read(text: string, country?: CountryCode): string | null {

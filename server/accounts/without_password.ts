@@ -5,7 +5,6 @@ import type { Audit } from '../audit/audit.ts';
 import type { Queryable } from '../db/database.ts';
 import type { AccountId, CanonicalEmail, RealmId } from '../lib/ids.ts';
 import { createToken } from '../lib/token.ts';
-import type { Sessions } from '../sessions/sessions.ts';
 import type { Account } from './accounts.ts';
 import * as store from './store.ts';
 
@@ -20,8 +19,8 @@ export type VouchedPerson = {
 /** Who vouched, and where the person is. */
 export type Voucher = { by: string; address: string | null };
 
-export function createVouched(options: { audit: Audit; sessions: Sessions }) {
-  const { audit, sessions } = options;
+export function createVouched(options: { audit: Audit }) {
+  const { audit } = options;
 
   /** Makes an account without a password; null when somebody has the e-mail address by now. */
   async function createVouchedFor(
@@ -39,7 +38,7 @@ export function createVouched(options: { audit: Audit; sessions: Sessions }) {
 
   /**
    * Gives an account to the proven owner of its address (security 151): whoever made it without verifying that address may have
-   * been somebody else. Every way in that was set up before is gone: password, phone number, sessions.
+   * been somebody else. Password and phone numbers of before are gone; ownership.takeOver ends what is beside the account.
    */
   async function reclaim(
     q: Queryable,
@@ -49,7 +48,6 @@ export function createVouched(options: { audit: Audit; sessions: Sessions }) {
   ): Promise<void> {
     const { by, address } = voucher;
     await store.resetToOwner(q, of.accountId, person);
-    await sessions.revokeAllOf(q, of, { reason: 'reclaimed', address });
     await audit.record(q, { type: 'account.reclaimed', ...of, address, detail: { by } });
   }
 

@@ -1,7 +1,7 @@
 // Which account a person of a provider is here, and what is written so that it is so: decided by linking.ts, done in one
 // transaction, decided anew when somebody else was quicker.
 
-import type { Accounts } from '../accounts/accounts.ts';
+import type { Accounts, Ownership } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import { parseLimit } from '../lib/duration.ts';
@@ -26,8 +26,14 @@ export type Settled =
   | { ok: false; reason: SettleRefusal }
   | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 
-export function createSettlement(options: { db: Database; audit: Audit; rateLimits: RateLimits; accounts: Accounts }) {
-  const { db, audit, rateLimits, accounts } = options;
+export function createSettlement(options: {
+  db: Database;
+  audit: Audit;
+  rateLimits: RateLimits;
+  accounts: Accounts;
+  ownership: Ownership;
+}) {
+  const { db, audit, rateLimits, accounts, ownership } = options;
 
   async function settle(of: Settling): Promise<Settled> {
     if (decideLinking(await readFacts(db, of)).kind === 'create') {
@@ -70,7 +76,7 @@ export function createSettlement(options: { db: Database; audit: Audit; rateLimi
     }
     if (decision.kind === 'reclaim') {
       await accounts.reclaim(q, { realmId: realm.id, accountId }, vouched, voucher);
-      await store.deleteIdentitiesOf(q, accountId);
+      await ownership.takeOver(q, { id: accountId, realmId: realm.id }, address);
     }
     await connect(q, of, accountId);
     return { ok: true, accountId };

@@ -2,7 +2,7 @@
 // provider proves becomes an account. Every sign-in ends in login.complete, so nothing that stands between a proof and a session
 // is skipped. Tokens of the provider are used and forgotten.
 
-import type { Accounts, SignedIn } from '../accounts/accounts.ts';
+import type { Accounts, OwnerHook, Ownership, SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
@@ -53,6 +53,9 @@ export type Finished = { ok: true; completed: Completed | null; returnPath: OwnP
 
 const ATTEMPT_SECONDS = 600;
 
+/** An account that its proven owner takes over keeps no connection of before. */
+export const forgetIdentities: OwnerHook = (q, { id }) => store.deleteIdentitiesOf(q, id);
+
 export type Upstream = ReturnType<typeof createUpstream>;
 
 /** @param options fetch: guarded against server-side request forgery */
@@ -62,12 +65,13 @@ export function createUpstream(options: {
   rateLimits: RateLimits;
   realms: Realms;
   accounts: Accounts;
+  ownership: Ownership;
   login: Login;
   fetch: GuardedFetch;
 }) {
   const { db, audit, rateLimits, accounts, login } = options;
   const connections = createConnections({ realms: options.realms, fetch: options.fetch });
-  const settle = createSettlement({ db, audit, rateLimits, accounts });
+  const settle = createSettlement({ db, audit, rateLimits, accounts, ownership: options.ownership });
 
   /** The provider of a realm with that id; null when the realm has none such (security 205: from a list, never from the address). */
   const find = (realm: Realm, id: string | undefined): StoredUpstream | null =>
