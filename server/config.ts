@@ -233,6 +233,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (!isTrial && values.secrets.length === 0 && !env['CAUSEWAY_SECRET']) {
     faults.push('CAUSEWAY_SECRET must be set when DATABASE_URL is; make one with: openssl rand -base64 48');
   }
+  if (values.smsWebhook?.startsWith('http:') && !values.allowLoopback && !isTrial)
+    faults.push('CAUSEWAY_SMS_WEBHOOK must be an https URL');
   if (values.smsWebhook !== null && values.smsWebhookSecret === null && !env['CAUSEWAY_SMS_WEBHOOK_SECRET'])
     faults.push('CAUSEWAY_SMS_WEBHOOK_SECRET must be set when CAUSEWAY_SMS_WEBHOOK is');
   if (faults.length > 0)

@@ -147,5 +147,12 @@ for (const [url, isRight] of urls) {
 
 test('the settings of text messages belong together', (t) => {
   t.throws(() => loadConfig({ CAUSEWAY_SMS_WEBHOOK: 'https://sms.example/' }), { message: /_SECRET must be set/ });
+  const production = {
+    DATABASE_URL: 'postgres://localhost/x',
+    CAUSEWAY_SECRET: 'test-secret-0123456789-abcdefghijklmnopqrstuvwxyz',
+    CAUSEWAY_SMS_WEBHOOK_SECRET: 'x'.repeat(24),
+  };
+  t.throws(() => loadConfig({ ...production, CAUSEWAY_SMS_WEBHOOK: 'http://sms.example/' }), { message: /https URL/ });
+  t.is(loadConfig({ ...production, CAUSEWAY_SMS_WEBHOOK: 'https://sms.example/' }).smsWebhook, 'https://sms.example/');
   t.throws(() => loadConfig({ CAUSEWAY_MAIL_FROM: 'The Daily <a@b.example>' }), { message: /e-mail address/ });
 });
