@@ -30,7 +30,7 @@ const PAGES: readonly Page[] = [
   {
     file: 'authorization-checks.md',
     title: 'Checks of an authorization request',
-    from: 'server/oauth/authorize.ts',
+    from: 'server/oauth/authorization_checks.ts',
     body: tables.authorizationChecksPage,
   },
   {

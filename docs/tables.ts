@@ -7,7 +7,7 @@ import { SETTINGS } from '../server/config.ts';
 import { ERRORS } from '../server/http/errors.ts';
 import type { Route } from '../server/http/route.ts';
 import { createMetrics } from '../server/lib/metrics.ts';
-import { AUTHORIZE_CHECKS, PROVIDER_CHECKS } from '../server/oauth/oauth.ts';
+import { AUTHORIZATION_CHECKS, type Check, type Face } from '../server/oauth/oauth.ts';
 import { POLICIES } from '../server/ratelimit/ratelimit.ts';
 import type { Services } from '../server/services.ts';
 import { callbackPath, GENERIC, PROVIDERS, type Provider } from '../server/upstream/upstream.ts';
@@ -138,25 +138,21 @@ export async function metricsPage(): Promise<string> {
 
 export function authorizationChecksPage(): string {
   return [
-    '## The session-sharing flow',
-    '',
-    'An authorization request of the session-sharing flow is checked in this order; the first check that fails answers. Until',
-    'the client and its redirect URI are proven, no answer leaves the host that was asked.',
-    '',
-    table(
-      ['', 'Check', 'Reference'],
-      AUTHORIZE_CHECKS.map(({ name, spec }, index) => [String(index + 1), name, spec]),
-    ),
-    '',
-    '## The standard provider',
-    '',
-    'A request of a product at `/oauth/authorize` is checked in this order. What fails before its redirect URI is proven is',
-    'answered on a page here; what fails after goes back to the client with `error`, `state` and `iss`. Then comes the reader:',
-    'sign-in when it is needed, consent when it is missing, and the code.',
+    'One pipeline decides on every authorization request, of the session-sharing flow (`/api/auth/v1/oauth/authorize` and',
+    '`…/auto-sso/authorize`) and of the standard provider (`/oauth/authorize`, `/oauth/par`). It goes through this list from',
+    'the top; the first check that has something to say answers, and a request that passes them all gets a code of its own',
+    'kind. *Here* is a page of the host that was asked, never a redirect; *the client* is told with `error`, `state` and `iss`',
+    'at its proven redirect URI. A dash: the check does not apply.',
     '',
     table(
-      ['', 'Check', 'Reference'],
-      PROVIDER_CHECKS.map(({ name, spec }, index) => [String(index + 1), name, spec]),
+      ['', 'Check', 'Reference', 'Session-sharing flow', 'Standard provider'],
+      AUTHORIZATION_CHECKS.map((check, index) => [
+        String(index + 1),
+        check.name,
+        check.spec,
+        showCheck(check, 'session'),
+        showCheck(check, 'oidc'),
+      ]),
     ),
   ].join('\n');
 }
@@ -192,4 +188,11 @@ export function upstreamProvidersPage(): string {
       rows,
     ),
   ].join('\n');
+}
+
+function showCheck(check: Check, face: Face): string {
+  if (check.rules[face] === null) return '–';
+  const refusal = check.stage === 'proof' || face === 'session' ? 'refused here' : 'the client is told';
+  const note = check.notes?.[face];
+  return [...(check.stage === 'reader' ? [] : [refusal]), ...(note === undefined ? [] : [note])].join('; ');
 }

@@ -15,13 +15,7 @@ import type { CallbackUri } from '../lib/ids.ts';
 import { parseToken } from '../lib/token.ts';
 import { checkCallback, isLoopbackHost, withParameter } from '../lib/url.ts';
 import type { Login } from '../login/login.ts';
-import {
-  type AuthorizeDecision,
-  type AuthorizeRequest,
-  decideAuthorize,
-  type GrantDraft,
-  type OAuth,
-} from '../oauth/oauth.ts';
+import { type Decision, decideAuthorization, type OAuth, type SessionDraft } from '../oauth/oauth.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
@@ -89,7 +83,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     ctx: Context,
     query: Parameters,
     { isSilent }: { isSilent: boolean },
-  ): Promise<AuthorizeDecision> {
+  ): Promise<Decision<'session'>> {
     const { realm, domain } = siteOf(ctx);
     const [client, hostClient, signedIn] = await Promise.all([
       query.client_id === undefined ? null : clients.find(realm.id, query.client_id),
@@ -97,18 +91,23 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
       domain.role === 'auth' ? reader.find(ctx) : null,
     ]);
     const carried = await carriedOver(ctx, query);
-    const request: AuthorizeRequest = {
-      clientId: query.client_id,
-      redirectUri: query.redirect_uri,
-      callbackUri: query.callback_uri,
-      responseType: query.response_type,
-      state: query.state ?? carried.state,
-      // On a client domain the flow begins here, whatever the address says.
-      flow: domain.role === 'auth' ? (query.flow ?? carried.flow) : undefined,
-      isRestart: (query.restart ?? carried.restart) === '1',
-      isSilent,
-    };
-    return decideAuthorize(request, { role: domain.role, client, hostClient, isSignedIn: signedIn !== null });
+    return decideAuthorization(
+      {
+        face: 'session',
+        parameters: {
+          client_id: query.client_id,
+          redirect_uri: query.redirect_uri,
+          callback_uri: query.callback_uri,
+          response_type: query.response_type,
+          state: query.state ?? carried.state,
+          // On a client domain the flow begins here, whatever the address says.
+          flow: domain.role === 'auth' ? (query.flow ?? carried.flow) : undefined,
+        },
+        isRestart: (query.restart ?? carried.restart) === '1',
+        isSilent,
+      },
+      { role: domain.role, client, hostClient, isSignedIn: signedIn !== null },
+    );
   }
 
   /** What a realm's own sign-in page hands back in its request handle: the flow that the reader came with. */
@@ -125,7 +124,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
   }
 
   /** Where a decision leads. @throws AppError for a refusal */
-  async function proceed(ctx: Context, query: Parameters, decision: AuthorizeDecision): Promise<Target> {
+  async function proceed(ctx: Context, query: Parameters, decision: Decision<'session'>): Promise<Target> {
     switch (decision.kind) {
       case 'refuse-here':
         throw refusalOf(ctx, decision);
@@ -133,7 +132,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
         return decision.callback;
       case 'next-hop':
         return nextHop(ctx, decision.draft);
-      case 'sign-in':
+      case 'login':
         return signInPage(ctx, query, decision.draft);
       case 'issue': {
         const signedIn = (await reader.find(ctx)) as SignedIn;
@@ -152,7 +151,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
   }
 
   /** From a client domain to the auth domain, with a flow cookie that proves on return which browser set out. */
-  function nextHop(ctx: Context, draft: GrantDraft): Target {
+  function nextHop(ctx: Context, draft: SessionDraft): Target {
     const { realm } = siteOf(ctx);
     const flow = startFlow(ctx, { isRestart: draft.isRestart });
     return configuredUrl(`${realm.authOrigin}${draft.isSilent ? AUTO_SSO : AUTHORIZE}`, {
@@ -162,7 +161,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
   }
 
   /** The realm's sign-in page, with all it needs to come back. */
-  async function signInPage(ctx: Context, query: Parameters, draft: GrantDraft): Promise<Target> {
+  async function signInPage(ctx: Context, query: Parameters, draft: SessionDraft): Promise<Target> {
     const { realm, domain } = siteOf(ctx);
     const flow = draft.flowHash?.toString('base64url') ?? null;
     const back = configuredUrl(`${realm.authOrigin}${AUTHORIZE}`, { ...draftParameters(draft), flow });
@@ -277,7 +276,7 @@ function requirePage(ctx: Context, options: { isNavigationOnly?: boolean } = {})
     throw new AppError('forbidden', { description: 'This address is opened as a page.' });
 }
 
-function draftParameters(draft: GrantDraft): Record<string, string | null> {
+function draftParameters(draft: SessionDraft): Record<string, string | null> {
   return {
     client_id: draft.client.clientId,
     redirect_uri: draft.redirectUri,
@@ -310,7 +309,7 @@ function absolute(ctx: Context, target: Target): string {
 }
 
 /** What a person is told: what was sent always, what is registered only on a loopback realm; the log has both. */
-function refusalOf(ctx: Context, decision: Extract<AuthorizeDecision, { kind: 'refuse-here' }>): AppError {
+function refusalOf(ctx: Context, decision: Extract<Decision<'session'>, { kind: 'refuse-here' }>): AppError {
   const { realm } = siteOf(ctx);
   const registered = decision.client?.redirectUris ?? [];
   const isTrial = isLoopbackHost(realm.authHost);

@@ -8,18 +8,13 @@ import type { Job } from '../db/jobs.ts';
 import type { CallbackUri, Host, PlainToken, TokenHash } from '../lib/ids.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import type { Credential, LiveSession, Sessions } from '../sessions/sessions.ts';
-import type { GrantDraft } from './authorize.ts';
+import type { SessionDraft } from './authorization.ts';
 import { decideRedeem } from './redeem.ts';
 import * as store from './store.ts';
 
-export {
-  AUTHORIZE_CHECKS,
-  type AuthorizeDecision,
-  type AuthorizeRequest,
-  decideAuthorize,
-  type GrantDraft,
-} from './authorize.ts';
-
+export type { Check, Decision, Face, SessionDraft, SessionRequest } from './authorization.ts';
+export { AUTHORIZATION_CHECKS } from './authorization_checks.ts';
+export { decideAuthorization } from './authorization_decision.ts';
 export { CLAIMS, claimsFor } from './claims.ts';
 export { createClientAuthentication } from './client_authentication.ts';
 export { checkDpopProof, DPOP_ALGS } from './dpop.ts';
@@ -27,7 +22,6 @@ export { createGrants } from './grants.ts';
 export { oauthError, presentOAuthError } from './oauth_error.ts';
 export { endOfflineTokens } from './offline_tokens.ts';
 export { ACR, createProvider, type Provider } from './provider.ts';
-export { PROVIDER_CHECKS } from './provider_decision.ts';
 export { PROMPTS } from './provider_request.ts';
 export { createRegistration, makeInitialToken, type Registration } from './registration.ts';
 export { createTokens } from './tokens.ts';
@@ -69,7 +63,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
   const { db, audit, sessions } = options;
 
   /** A new code for a live SSO session; null when the session has ended in between. */
-  async function issueCode(session: LiveSession, draft: GrantDraft): Promise<PlainToken | null> {
+  async function issueCode(session: LiveSession, draft: SessionDraft): Promise<PlainToken | null> {
     const code = createToken();
     const isStored = await store.insertCode(db, {
       ...draft,

@@ -6,11 +6,12 @@ import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Database } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
-import type { AccountId, ClientRowId, PlainToken, RedirectUri } from '../lib/ids.ts';
+import type { AccountId, ClientRowId, PlainToken } from '../lib/ids.ts';
 import { createToken, hashToken, isTaggedToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
+import type { OidcDraft } from './authorization.ts';
 import * as consents from './consent_store.ts';
-import { type AuthorizeParameters, parseClaims } from './provider_request.ts';
+import type { AuthorizeParameters } from './provider_request.ts';
 import * as store from './token_store.ts';
 import { isAccessTokenForm } from './tokens.ts';
 
@@ -30,34 +31,28 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
   const { db, audit, accounts } = options;
 
   /** A code for a signed-in reader; null when the session has ended in between. */
-  async function issueCode(
-    signedIn: SignedIn,
-    client: Client,
-    request: AuthorizeParameters,
-    granted: { scopes: string[]; redirectUri: RedirectUri },
-  ): Promise<PlainToken | null> {
+  async function issueCode(signedIn: SignedIn, draft: OidcDraft): Promise<PlainToken | null> {
     const code = createToken();
-    const claims = parseClaims(request.claims);
     const detail: store.CodeDetail = {
-      scopes: granted.scopes,
-      nonce: request.nonce ?? null,
-      codeChallenge: request.code_challenge ?? null,
-      dpopJkt: request.dpop_jkt ?? null,
+      scopes: draft.scopes,
+      nonce: draft.nonce,
+      codeChallenge: draft.codeChallenge,
+      dpopJkt: draft.dpopJkt,
       authTime: Math.floor(signedIn.session.authenticatedAt.getTime() / 1000),
       amr: ['pwd'],
       acr: ACR.one,
-      userinfoClaims: claims?.userinfo ?? [],
-      idTokenClaims: claims?.idToken ?? [],
+      userinfoClaims: draft.claims.userinfo,
+      idTokenClaims: draft.claims.idToken,
     };
-    const draft = {
+    const isStored = await store.insertProviderCode(db, {
       codeHash: hashToken(code),
       sessionId: signedIn.session.id,
-      clientRowId: client.id,
-      redirectUri: granted.redirectUri,
+      clientRowId: draft.client.id,
+      redirectUri: draft.redirectUri,
       detail,
       ttlSeconds: CODE_TTL_SECONDS,
-    };
-    return (await store.insertProviderCode(db, draft)) ? code : null;
+    });
+    return isStored ? code : null;
   }
 
   /** RFC 9126 §2.2: keeps an authenticated client's request and names it by a URI that works once. */

@@ -1,10 +1,10 @@
 // The front channel of the standard provider on the auth domain: authorize (GET, POST) and consent; token_routes.ts has the
-// back channel. Decisions are made in provider_decision.ts; here they become redirects, forms and pages.
+// back channel. Decisions are made in authorization_decision.ts; here they become redirects, forms and pages.
 
 import { z } from 'zod';
 import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
-import { type Client, type Clients, redirectHost, redirectOrigins } from '../clients/clients.ts';
+import { type Client, type Clients, matchRedirectUri, redirectHost, redirectOrigins } from '../clients/clients.ts';
 import { readForm, readRawForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
@@ -15,10 +15,11 @@ import type { Keys } from '../keys/keys.ts';
 import type { RedirectUri } from '../lib/ids.ts';
 import type { Login } from '../login/login.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import type { Decision, OidcFacts } from './authorization.ts';
+import { decideAuthorization } from './authorization_decision.ts';
 import { type Carried, createCarrier } from './carried_request.ts';
 import { legalDescription } from './oauth_error.ts';
 import { ACR, type Provider as ProviderService } from './provider.ts';
-import { decideProvider, type Provider, type ProviderDecision } from './provider_decision.ts';
 import { AUTHORIZE_PARAMETERS, type AuthorizeParameters } from './provider_request.ts';
 
 const AUTHORIZE = '/oauth/authorize';
@@ -86,11 +87,10 @@ export function providerRoutes(options: {
     const { parameters } = carried;
     const client = parameters.client_id === undefined ? null : await clients.find(realm.id, parameters.client_id);
     const signedIn = await reader.find(ctx);
-    const facts: Provider = {
+    const facts: OidcFacts = {
       client,
       isPushed: carried.isPushed,
       signedIn: signedIn && {
-        accountId: signedIn.account.id,
         sub: signedIn.account.sub,
         ageSeconds: signedIn.session.ageSeconds,
         authenticatedAt: signedIn.session.authenticatedAt.getTime(),
@@ -101,10 +101,10 @@ export function providerRoutes(options: {
       hasJustConsented: signedIn !== null && carried.consentedIn === signedIn.session.id,
       hint: await readHint(ctx, parameters.id_token_hint),
     };
-    await act(ctx, decideProvider(parameters, facts), { carried, client, signedIn });
+    await act(ctx, decideAuthorization({ face: 'oidc', parameters }, facts), { carried, client, signedIn });
   }
 
-  async function readHint(ctx: Context, hint: string | undefined): Promise<Provider['hint']> {
+  async function readHint(ctx: Context, hint: string | undefined): Promise<OidcFacts['hint']> {
     if (hint === undefined) return { kind: 'absent' };
     const { realm } = siteOf(ctx);
     // OpenID Connect Core §3.1.2.1: an expired hint is still one.
@@ -114,7 +114,7 @@ export function providerRoutes(options: {
 
   async function act(
     ctx: Context,
-    decision: ProviderDecision,
+    decision: Decision<'oidc'>,
     on: { carried: Carried; client: Client | null; signedIn: SignedIn | null },
   ): Promise<void> {
     const { parameters } = on.carried;
@@ -140,10 +140,10 @@ export function providerRoutes(options: {
       case 'consent':
         return seeOther(ctx, `${CONSENT}?carried=${encodeURIComponent(await seal(on.carried))}` as OwnPath);
       case 'issue': {
-        const code = await provider.issueCode(on.signedIn as SignedIn, on.client as Client, parameters, decision);
+        const code = await provider.issueCode(on.signedIn as SignedIn, decision.draft);
         if (code === null)
-          return askToSignIn(ctx, on.carried, on.client as Client, { prompt: 'login', why: 'not-signed-in' });
-        return respond(ctx, decision.redirectUri, parameters, { code });
+          return askToSignIn(ctx, on.carried, decision.draft.client, { prompt: 'login', why: 'not-signed-in' });
+        return respond(ctx, decision.draft.redirectUri, parameters, { code });
       }
       default:
         return decision satisfies never;
@@ -156,7 +156,7 @@ export function providerRoutes(options: {
    */
   function leaveToReader(
     ctx: Context,
-    refused: Extract<ProviderDecision, { kind: 'refuse-there' }>,
+    refused: Extract<Decision<'oidc'>, { kind: 'refuse-there' }>,
     parameters: AuthorizeParameters,
   ): AppError {
     const fields = {
@@ -204,7 +204,7 @@ export function providerRoutes(options: {
     ctx: Context,
     carried: Carried,
     client: Client,
-    need: Pick<Extract<ProviderDecision, { kind: 'login' }>, 'prompt' | 'why'>,
+    need: Pick<Extract<Decision<'oidc'>, { kind: 'login' }>, 'prompt' | 'why'>,
   ): Promise<void> {
     const { realm, domain } = siteOf(ctx);
     const { parameters } = carried;
@@ -229,7 +229,7 @@ export function providerRoutes(options: {
     const { carried } = readQuery(ctx, ['carried']);
     const { opened, client, signedIn } = await requireConsentable(ctx, carried);
     if (!signedIn) return seeOther(ctx, `${AUTHORIZE}?carried=${encodeURIComponent(carried ?? '')}` as OwnPath);
-    const decision = decideProvider(opened.parameters, consentFacts(client, signedIn, opened));
+    const decision = decideConsent(client, signedIn, opened);
     if (decision.kind !== 'consent')
       return seeOther(ctx, `${AUTHORIZE}?carried=${encodeURIComponent(carried ?? '')}` as OwnPath);
     pages.render(ctx, {
@@ -249,16 +249,16 @@ export function providerRoutes(options: {
 
   async function answerConsent(ctx: Context) {
     const form = await readForm(ctx, consentForm);
-    const { opened, client, signedIn } = await requireConsentable(ctx, form.carried);
+    const { opened, client, redirectUri, signedIn } = await requireConsentable(ctx, form.carried);
     const again = `${CONSENT}?carried=${encodeURIComponent(form.carried)}` as OwnPath;
     if (!hasCsrfToken(ctx, form.csrf_token) || !signedIn) return seeOther(ctx, again);
     if (form.answer === 'deny') {
-      return respond(ctx, opened.parameters.redirect_uri as RedirectUri, opened.parameters, {
+      return respond(ctx, redirectUri, opened.parameters, {
         error: 'access_denied',
         error_description: 'The reader did not allow it.',
       });
     }
-    const decision = decideProvider(opened.parameters, consentFacts(client, signedIn, opened));
+    const decision = decideConsent(client, signedIn, opened);
     if (decision.kind !== 'consent') return seeOther(ctx, again);
     await provider.consent(signedIn, client, decision.scopes, addressOf(ctx));
     seeOther(
@@ -274,26 +274,26 @@ export function providerRoutes(options: {
       opened?.parameters.client_id === undefined
         ? null
         : await clients.find(siteOf(ctx).realm.id, opened.parameters.client_id);
-    if (!opened || !client || !client.redirectUris.includes(opened.parameters.redirect_uri ?? ''))
+    const redirectUri = client && matchRedirectUri(client, opened?.parameters.redirect_uri);
+    if (!opened || !client || !redirectUri)
       throw new AppError('invalid_request', { description: 'Start again from the site that sent you here.' });
-    return { opened, client, signedIn: await reader.find(ctx) };
+    return { opened, client, redirectUri, signedIn: await reader.find(ctx) };
   }
 
-  const consentFacts = (client: Client, signedIn: SignedIn, opened: Carried): Provider => ({
-    client,
-    isPushed: opened.isPushed,
-    signedIn: {
-      accountId: signedIn.account.id,
-      sub: signedIn.account.sub,
-      ageSeconds: 0,
-      authenticatedAt: opened.startedAt + 1,
-      acr: ACR.one,
-    },
-    startedAt: opened.startedAt,
-    consented: null,
-    hasJustConsented: false,
-    hint: { kind: 'absent' },
-  });
+  /** Whether the carried request, from a reader who is signed in well enough for it, still waits for an answer. */
+  const decideConsent = (client: Client, signedIn: SignedIn, opened: Carried): Decision<'oidc'> =>
+    decideAuthorization(
+      { face: 'oidc', parameters: opened.parameters },
+      {
+        client,
+        isPushed: opened.isPushed,
+        signedIn: { sub: signedIn.account.sub, ageSeconds: 0, authenticatedAt: opened.startedAt + 1, acr: ACR.one },
+        startedAt: opened.startedAt,
+        consented: null,
+        hasJustConsented: false,
+        hint: { kind: 'absent' },
+      },
+    );
 
   const page = { on: 'auth', answers: 'page', effect: 'acts' } as const;
   const free = 'none: writes only for a signed-in reader';

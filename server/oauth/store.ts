@@ -10,7 +10,7 @@ import {
   type SessionId,
   type TokenHash,
 } from '../lib/ids.ts';
-import type { GrantDraft } from './authorize.ts';
+import type { SessionDraft } from './authorization.ts';
 
 export type StoredCode = {
   kind: 'session' | 'oidc';
@@ -60,7 +60,7 @@ const NOTE_SESSION = writeStatement(
 /** Stores a code for a live session. False when the session has ended in between. */
 export async function insertCode(
   q: Queryable,
-  draft: GrantDraft & { codeHash: TokenHash; sessionId: SessionId; ttlSeconds: number },
+  draft: SessionDraft & { codeHash: TokenHash; sessionId: SessionId; ttlSeconds: number },
 ): Promise<boolean> {
   try {
     const rows = await q.run(INSERT, [

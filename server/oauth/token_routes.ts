@@ -8,12 +8,12 @@ import { AppError } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
+import { decideAuthorization } from './authorization_decision.ts';
 import type { ClientAuthentication } from './client_authentication.ts';
 import { checkDpopProof } from './dpop.ts';
 import type { Grants, TokenAnswer } from './grants.ts';
 import { oauthError } from './oauth_error.ts';
 import type { Provider as ProviderService } from './provider.ts';
-import { decideProvider } from './provider_decision.ts';
 import { AUTHORIZE_PARAMETERS } from './provider_request.ts';
 
 export function tokenRoutes(options: {
@@ -104,23 +104,21 @@ export function tokenRoutes(options: {
     const parameters = Object.fromEntries(
       AUTHORIZE_PARAMETERS.flatMap((name) => (form.get(name) ? [[name, form.get(name) as string]] : [])),
     );
-    const decision = decideProvider(
-      { ...parameters, client_id: client.clientId },
-      {
-        client,
-        isPushed: true,
-        signedIn: null,
-        startedAt: 0,
-        consented: null,
-        hasJustConsented: false,
-        hint: { kind: 'absent' },
-      },
-    );
+    const request = { face: 'oidc', parameters: { ...parameters, client_id: client.clientId } } as const;
+    const decision = decideAuthorization(request, {
+      client,
+      isPushed: true,
+      signedIn: null,
+      startedAt: 0,
+      consented: null,
+      hasJustConsented: false,
+      hint: { kind: 'absent' },
+    });
     if (decision.kind === 'refuse-here') throw oauthError('invalid_request', { description: decision.description });
     if (decision.kind === 'refuse-there' && decision.error !== 'login_required')
       throw oauthError('invalid_request', { description: decision.description });
     ctx.status = 201;
-    ctx.body = await provider.push(client, { ...parameters, client_id: client.clientId });
+    ctx.body = await provider.push(client, request.parameters);
   }
 
   async function introspect(ctx: Context) {

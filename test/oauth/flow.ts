@@ -108,6 +108,7 @@ export async function issueDirectly(
   if (!client) throw new Error(`no client on ${site}`);
   const secret = createToken();
   const code = await server.services.oauth.issueCode(session, {
+    kind: 'session',
     client,
     redirectUri: landingOf(site) as RedirectUri,
     callbackUri: `${originOf(site)}/page` as CallbackUri,

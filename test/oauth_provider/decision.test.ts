@@ -3,13 +3,10 @@
 import test from 'ava';
 import type { Client } from '../../server/clients/clients.ts';
 import { protocolSchema } from '../../server/clients/clients.ts';
-import { asAccountId, asClientId, asClientRowId, asRealmId } from '../../server/lib/ids.ts';
-import {
-  decideProvider,
-  PROVIDER_CHECKS,
-  type Provider,
-  type ProviderDecision,
-} from '../../server/oauth/provider_decision.ts';
+import { asClientId, asClientRowId, asRealmId } from '../../server/lib/ids.ts';
+import type { Decision, OidcFacts } from '../../server/oauth/authorization.ts';
+import { AUTHORIZATION_CHECKS } from '../../server/oauth/authorization_checks.ts';
+import { examine } from '../../server/oauth/authorization_decision.ts';
 import type { AuthorizeParameters } from '../../server/oauth/provider_request.ts';
 
 const URI = 'https://rp.example/cb';
@@ -26,14 +23,13 @@ const client = (protocol: Record<string, unknown> = {}, more: Partial<Client> = 
   isDisabled: false,
   ...more,
 });
-const SIGNED_IN: Provider['signedIn'] = {
-  accountId: asAccountId('7'),
+const SIGNED_IN: OidcFacts['signedIn'] = {
   sub: 'sub-7',
   ageSeconds: 100,
   authenticatedAt: 900_000,
   acr: 'one',
 };
-const FACTS: Provider = {
+const FACTS: OidcFacts = {
   client: client(),
   isPushed: false,
   signedIn: SIGNED_IN,
@@ -52,10 +48,10 @@ const ASKED: AuthorizeParameters = {
 const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 const FRESH = { ...SIGNED_IN, ageSeconds: 1, authenticatedAt: 1_000_001 };
 
-type Case = [title: string, asked: AuthorizeParameters, facts: Partial<Provider>, expected: string];
+type Case = [title: string, asked: AuthorizeParameters, facts: Partial<OidcFacts>, expected: string];
 
 /** A decision in one line. */
-function show(decision: ProviderDecision): string {
+function show(decision: Decision<'oidc'>): string {
   switch (decision.kind) {
     case 'refuse-here':
       return `here ${decision.code}`;
@@ -66,7 +62,7 @@ function show(decision: ProviderDecision): string {
     case 'consent':
       return `consent ${decision.scopes.join(' ')}`;
     case 'issue':
-      return `issue ${decision.scopes.join(' ')}`;
+      return `issue ${decision.draft.scopes.join(' ')}`;
     default:
       return decision satisfies never;
   }
@@ -79,7 +75,7 @@ const REFUSALS: Record<string, Case[]> = {
     ['no client_id', { client_id: '' } as AuthorizeParameters, { client: null }, 'here unknown_client'],
     ['unknown client', {}, { client: null }, 'here unknown_client'],
   ],
-  'redirect URI is registered': [
+  'redirect URI is registered, byte for byte': [
     ['another path', { redirect_uri: `${URI}/x` }, {}, 'here redirect_uri_mismatch'],
     ['another case', { redirect_uri: URI.toUpperCase() }, {}, 'here redirect_uri_mismatch'],
     ['a query more', { redirect_uri: `${URI}?a=1` }, {}, 'here redirect_uri_mismatch'],
@@ -143,7 +139,7 @@ const REFUSALS: Record<string, Case[]> = {
       there('invalid_request'),
     ],
   ],
-  lengths: [
+  'state and other free texts fit': [
     ['state', { state: 'x'.repeat(2049) }, {}, there('invalid_request')],
     ['nonce', { nonce: 'x'.repeat(513) }, {}, there('invalid_request')],
     ['login_hint', { login_hint: 'x'.repeat(321) }, {}, there('invalid_request')],
@@ -218,30 +214,26 @@ const OUTCOMES: Case[] = [
 ];
 
 const run = ([, asked, facts]: Case) => {
-  const merged = Object.fromEntries(
+  const parameters = Object.fromEntries(
     Object.entries({ ...ASKED, ...asked }).filter(([, value]) => value !== undefined),
   ) as AuthorizeParameters;
-  return show(decideProvider(merged, { ...FACTS, ...facts }));
+  return examine({ face: 'oidc', parameters }, { ...FACTS, ...facts });
 };
 
-for (const check of PROVIDER_CHECKS) {
-  for (const one of REFUSALS[check.name] ?? []) {
-    test(`${check.spec}: ${check.name}: ${one[0]} is refused`, (t) => {
-      t.is(run(one), one[3]);
-      const merged = { ...ASKED, ...one[1] };
-      const facts = { ...FACTS, ...one[2] };
-      t.is(
-        PROVIDER_CHECKS.find(({ run: check }) => check(merged, facts) !== null)?.name,
-        check.name,
-        'by this check, not an earlier one',
-      );
+const REQUEST_CHECKS = AUTHORIZATION_CHECKS.filter(({ stage, rules }) => stage !== 'reader' && rules.oidc);
+for (const { name, spec } of REQUEST_CHECKS) {
+  for (const one of REFUSALS[name] ?? []) {
+    test(`${spec}: ${name}: ${one[0]} is refused`, (t) => {
+      const { decision, check } = run(one);
+      t.is(show(decision), one[3]);
+      t.is(check, name, 'by this check, not an earlier one');
     });
   }
 }
 test('RFC 6749 §4.1.2.1: the table has a refusal for every check, and what is checked here comes before what is told there', (t) => {
   t.deepEqual(
     Object.keys(REFUSALS),
-    PROVIDER_CHECKS.map(({ name }) => name),
+    REQUEST_CHECKS.map(({ name }) => name),
   );
   const wrong = {
     client_id: 'rp',
@@ -250,7 +242,7 @@ test('RFC 6749 §4.1.2.1: the table has a refusal for every check, and what is c
     prompt: 'dance',
     request: 'x',
   };
-  t.is(show(decideProvider(wrong, FACTS)), 'here redirect_uri_mismatch');
+  t.is(show(examine({ face: 'oidc', parameters: wrong }, FACTS).decision), 'here redirect_uri_mismatch');
 });
 for (const one of OUTCOMES)
-  test(`OpenID Connect Core §3.1.2, security 85, 86, 90, 91: ${one[0]}`, (t) => t.is(run(one), one[3]));
+  test(`OpenID Connect Core §3.1.2, security 85, 86, 90, 91: ${one[0]}`, (t) => t.is(show(run(one).decision), one[3]));
