@@ -37,6 +37,7 @@ export const EVENTS = {
   'code.replayed': 'A used authorization code came back from elsewhere; what it had made was revoked.',
   'code.restarted': 'A code arrived in a browser that had not started the flow and was burnt; detail: host.',
   'refresh.reused': 'A refresh token came back after its successor was used; its whole family ended.',
+  'grants.ended': 'An operator ended every token that had been granted before a moment; detail: before, count.',
   'consent.given': 'An account allowed a client scopes; detail: scopes.',
   'consent.withdrawn': 'An account withdrew what it had allowed a client; its tokens ended.',
   'logout.undelivered':

@@ -10,7 +10,7 @@ import { describeFailure, UsageFault, withContext } from './context.ts';
 import { exportRealms } from './export.ts';
 import { runMigrations } from './migrate.ts';
 import { showReceipts } from './receipts.ts';
-import { demandConfirmation, endSessions, type Which } from './sessions.ts';
+import { demandConfirmation, endBefore, endSessions, parseMoment, type Which } from './sessions.ts';
 import { addUser, readPassword } from './users.ts';
 
 const AFTER_HELP = `
@@ -80,15 +80,26 @@ function addPeopleCommands(program: Command): void {
   sessions
     .command('end')
     .description('Ends sessions on all domains at once and prints how many.')
-    .requiredOption('--realm <SLUG>', 'the realm of the sessions')
+    .option('--realm <SLUG>', 'the realm of the sessions; may be left out with --before')
     .addOption(new Option('--email <ADDRESS>', 'all sessions of this account').conflicts(['id', 'all']))
     .addOption(new Option('--id <SESSION>', 'this one session').conflicts(['email', 'all']))
     .addOption(new Option('--all', 'every session of the realm').conflicts(['email', 'id']))
+    .addOption(
+      new Option(
+        '--before <TIME>',
+        'with --all, after a restore: what began before then, its codes and tokens too; without --realm, of every realm',
+      ).conflicts(['email', 'id']),
+    )
     .option('--yes', 'with --all: do not ask whether this is meant')
-    .action(async (options: { realm: string; email?: string; id?: string; all?: true; yes?: true }) => {
+    .action(async ({ realm, before, yes, ...options }: EndOptions) => {
       const which = chooseSessions(options);
-      if ('all' in which && !options.yes) await demandConfirmation(options.realm);
-      await withContext((context) => endSessions(context, options.realm, which));
+      const moment = before === undefined ? null : parseMoment(before);
+      if (realm === undefined && moment === null)
+        throw new UsageFault('sessions end needs --realm, unless --all --before says which');
+      if ('all' in which && !yes) await demandConfirmation(realm);
+      await withContext((context) =>
+        moment === null ? endSessions(context, realm as string, which) : endBefore(context, realm, moment),
+      );
     });
   sessions
     .command('receipts')
@@ -103,7 +114,9 @@ function addPeopleCommands(program: Command): void {
     );
 }
 
-function chooseSessions({ email, id, all }: { email?: string; id?: string; all?: true }): Which {
+type EndOptions = { realm?: string; email?: string; id?: string; all?: true; before?: string; yes?: true };
+
+function chooseSessions({ email, id, all }: Pick<EndOptions, 'email' | 'id' | 'all'>): Which {
   if (email !== undefined) return { email };
   if (id !== undefined) return { id };
   if (all) return { all };

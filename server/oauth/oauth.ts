@@ -18,6 +18,7 @@ export { decideAuthorization } from './authorization_decision.ts';
 export { CLAIMS, claimsFor } from './claims.ts';
 export { createClientAuthentication } from './client_authentication.ts';
 export { checkDpopProof, DPOP_ALGS } from './dpop.ts';
+export { deleteFamiliesBefore } from './family_store.ts';
 export { createGrants } from './grants.ts';
 export { oauthError, presentOAuthError } from './oauth_error.ts';
 export { endOfflineTokens } from './offline_tokens.ts';

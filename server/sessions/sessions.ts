@@ -203,9 +203,12 @@ export function createSessions(options: {
   const findOf = (accountId: AccountId, id: string): Promise<{ id: SessionId } | null> =>
     store.findSessionOf(db, accountId, id);
 
-  /** Some sessions of a realm, the oldest ids first, live or not. @param limit most that are returned */
-  const listIn = (q: Queryable, realmId: RealmId, limit: number): Promise<store.SessionOfRealm[]> =>
-    store.listSessionsIn(q, realmId, limit);
+  /** Some sessions of a realm, the oldest ids first, live or not. @param which limit: most that are returned; before: only those that began earlier */
+  const listIn = (
+    q: Queryable,
+    realmId: RealmId,
+    which: { limit: number; before: Date | null },
+  ): Promise<store.SessionOfRealm[]> => store.listSessionsIn(q, realmId, which);
 
   /** The session of a realm with that id, live or not; null when there is none. */
   const findIn = (q: Queryable, realmId: RealmId, id: string): Promise<store.SessionOfRealm | null> =>

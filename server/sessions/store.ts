@@ -242,11 +242,16 @@ export async function findSessionOf(q: Queryable, accountId: AccountId, id: stri
 
 export type SessionOfRealm = { id: SessionId; realmId: RealmId; accountId: AccountId };
 
-export async function listSessionsIn(q: Queryable, realmId: RealmId, limit: number): Promise<SessionOfRealm[]> {
+export async function listSessionsIn(
+  q: Queryable,
+  realmId: RealmId,
+  { limit, before }: { limit: number; before: Date | null },
+): Promise<SessionOfRealm[]> {
   const rows = await q
     .builder('sessions')
     .select('id', 'realm_id', 'account_id')
     .where({ realm_id: realmId })
+    .modify((query) => void (before && query.where('created_at', '<', before)))
     .orderBy('id')
     .limit(limit);
   return rows.map(toSessionOfRealm);
