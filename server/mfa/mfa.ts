@@ -16,7 +16,7 @@ import { createTries } from './tries.ts';
 
 export { CHALLENGE_SECONDS } from './challenges.ts';
 export { RECOVERY_CODE_COUNT } from './recovery_codes.ts';
-export { ACR, type Asked, acrOf, isMultiFactor, stepUpNeed, withSecondFactor } from './step_up.ts';
+export { ACR, acrAnswer, acrOf, isMultiFactor, stepUpNeed, withSecondFactor } from './step_up.ts';
 export type { Enrolment } from './totp.ts';
 
 /** A second factor; `id` is unique among those of its account and kind. */

@@ -23,15 +23,20 @@ export type Asked = { acrValues: readonly string[]; essentialAcr: readonly strin
 /**
  * What a signed-in reader still has to do before a request may be answered; null when nothing.
  * `unmet`: nothing that this reader can do would satisfy it (OpenID Connect Core §5.5.1.1).
+ * @param has the authentication context of the session
  */
-export function stepUpNeed(asked: Asked, reader: { amr: readonly string[] }): 'second-factor' | 'unmet' | null {
-  const has = acrOf(reader.amr);
-  if (asked.essentialAcr) {
-    // Two factors are one factor and more: who asks for one is answered.
-    if (asked.essentialAcr.includes(has) || (asked.essentialAcr.includes(ACR.one) && has === ACR.several)) return null;
-    return asked.essentialAcr.includes(ACR.several) ? 'second-factor' : 'unmet';
+export function stepUpNeed({ acrValues, essentialAcr }: Asked, has: string): 'second-factor' | 'unmet' | null {
+  if (essentialAcr) {
+    if (essentialAcr.includes(acrAnswer(essentialAcr, has))) return null;
+    return essentialAcr.includes(ACR.several) ? 'second-factor' : 'unmet';
   }
   // OpenID Connect Core §3.1.2.1: acr_values is a wish in the order of preference; the first that we know is heeded.
-  const wished = asked.acrValues.find((value) => value === ACR.one || value === ACR.several);
+  const wished = acrValues.find((value) => value === ACR.one || value === ACR.several);
   return wished === ACR.several && has === ACR.one ? 'second-factor' : null;
+}
+
+/** The `acr` of a token: what the session is worth, or the one factor that was asked for and that two are as well. */
+export function acrAnswer(essentialAcr: readonly string[] | null, has: string): string {
+  const asksForOne = essentialAcr?.includes(ACR.one) && !essentialAcr.includes(has);
+  return asksForOne && has === ACR.several ? ACR.one : has;
 }

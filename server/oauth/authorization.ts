@@ -42,7 +42,14 @@ export type OidcFacts = {
   /** How the request came: pushed requests are exempt from nothing but tampering. */
   isPushed: boolean;
   /** `authenticatedAt` in milliseconds since the epoch. */
-  signedIn: { sub: string; ageSeconds: number; authenticatedAt: number; acr: string } | null;
+  signedIn: {
+    sub: string;
+    ageSeconds: number;
+    authenticatedAt: number;
+    acr: string;
+    /** Whether this session can be raised by a second factor: at once, after a new sign-in, or not in this realm. */
+    stepUp: 'possible' | 'after-sign-in' | 'impossible';
+  } | null;
   /** When this request arrived, by the database's clock, milliseconds since the epoch. A sign-in after it is a fresh one. */
   startedAt: number;
   /** Scopes that the account allowed this client before. */
@@ -107,7 +114,9 @@ type SessionOutcome =
   | { kind: 'back-anonymous'; callback: CallbackUri };
 type OidcOutcome =
   | RefuseThere
-  | { kind: 'login'; why: 'not-signed-in' | 'prompt' | 'max-age' | 'other-account'; prompt: 'login' | 'create' }
+  | { kind: 'login'; why: 'not-signed-in' | 'prompt' | 'max-age' | 'other-account' | 'acr'; prompt: 'login' | 'create' }
+  /** To the page of the second factor alone. */
+  | { kind: 'step-up' }
   | { kind: 'consent'; scopes: string[] };
 
 /** What differs from face to face. */

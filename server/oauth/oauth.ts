@@ -22,7 +22,7 @@ export { deleteFamiliesBefore } from './family_store.ts';
 export { createGrants } from './grants.ts';
 export { oauthError, presentOAuthError } from './oauth_error.ts';
 export { endOfflineTokens } from './offline_tokens.ts';
-export { ACR, createProvider, type Provider } from './provider.ts';
+export { createProvider, type Provider } from './provider.ts';
 export { PROMPTS } from './provider_request.ts';
 export { createRegistration, makeInitialToken, type Registration } from './registration.ts';
 export { createTokens } from './tokens.ts';

@@ -8,6 +8,7 @@ import type { Database } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { AccountId, ClientRowId, PlainToken } from '../lib/ids.ts';
 import { createToken, hashToken, isTaggedToken } from '../lib/token.ts';
+import { acrAnswer, acrOf } from '../mfa/mfa.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { OidcDraft } from './authorization.ts';
 import * as consents from './consent_store.ts';
@@ -19,8 +20,6 @@ const CODE_TTL_SECONDS = 60;
 /** RFC 9126 §2.2 asks for a short life; it must outlast nothing but a redirect. */
 export const PUSHED_TTL_SECONDS = 90;
 const PUSHED_PREFIX = 'urn:ietf:params:oauth:request_uri:';
-/** Authentication context: one factor, or more (names of our own, advertised in the metadata). */
-export const ACR = { one: 'urn:causeway:acr:1', several: 'urn:causeway:acr:2' } as const;
 
 export type ActiveToken = store.AccessToken & { account: Account | null };
 export type ConsentSummary = Awaited<ReturnType<typeof consents.listConsents>>[number];
@@ -39,8 +38,8 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
       codeChallenge: draft.codeChallenge,
       dpopJkt: draft.dpopJkt,
       authTime: Math.floor(signedIn.session.authenticatedAt.getTime() / 1000),
-      amr: ['pwd'],
-      acr: ACR.one,
+      amr: signedIn.session.amr,
+      acr: acrAnswer(draft.claims.essentialAcr, acrOf(signedIn.session.amr)),
       userinfoClaims: draft.claims.userinfo,
       idTokenClaims: draft.claims.idToken,
     };

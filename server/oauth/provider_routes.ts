@@ -15,16 +15,20 @@ import type { Keys } from '../keys/keys.ts';
 import type { RedirectUri } from '../lib/ids.ts';
 import type { Login } from '../login/login.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import type { Realm } from '../realms/realms.ts';
 import type { Decision, OidcFacts } from './authorization.ts';
 import { decideAuthorization } from './authorization_decision.ts';
 import { type Carried, createCarrier } from './carried_request.ts';
 import { legalDescription } from './oauth_error.ts';
-import { ACR, type Provider as ProviderService } from './provider.ts';
+import type { Provider as ProviderService } from './provider.ts';
 import { AUTHORIZE_PARAMETERS, type AuthorizeParameters } from './provider_request.ts';
+import { factsOf, hasInteracted } from './reader_facts.ts';
 
 const AUTHORIZE = '/oauth/authorize';
 const CONSENT = '/oauth/consent';
 const LONGEST_CARRIED = 6000;
+/** Where a reader is sent first. */
+const PROMPT_PAGES = { login: '/login', create: '/signup', 'second-factor': '/login/second-factor' } as const;
 const consentForm = z.object({
   csrf_token: z.string().max(200).default(''),
   carried: z.string().max(LONGEST_CARRIED).default(''),
@@ -90,12 +94,7 @@ export function providerRoutes(options: {
     const facts: OidcFacts = {
       client,
       isPushed: carried.isPushed,
-      signedIn: signedIn && {
-        sub: signedIn.account.sub,
-        ageSeconds: signedIn.session.ageSeconds,
-        authenticatedAt: signedIn.session.authenticatedAt.getTime(),
-        acr: ACR.one,
-      },
+      signedIn: signedIn && factsOf(realm, signedIn),
       startedAt: carried.startedAt,
       consented: signedIn && client ? await provider.consentedScopes(signedIn.account.id, client) : null,
       hasJustConsented: signedIn !== null && carried.consentedIn === signedIn.session.id,
@@ -137,6 +136,8 @@ export function providerRoutes(options: {
         });
       case 'login':
         return askToSignIn(ctx, on.carried, on.client as Client, decision);
+      case 'step-up':
+        return askToSignIn(ctx, on.carried, on.client as Client, { why: 'acr', prompt: 'second-factor' });
       case 'consent':
         return seeOther(ctx, `${CONSENT}?carried=${encodeURIComponent(await seal(on.carried))}` as OwnPath);
       case 'issue': {
@@ -204,7 +205,7 @@ export function providerRoutes(options: {
     ctx: Context,
     carried: Carried,
     client: Client,
-    need: Pick<Extract<Decision<'oidc'>, { kind: 'login' }>, 'prompt' | 'why'>,
+    need: { prompt: keyof typeof PROMPT_PAGES; why: Extract<Decision<'oidc'>, { kind: 'login' }>['why'] },
   ): Promise<void> {
     const { realm, domain } = siteOf(ctx);
     const { parameters } = carried;
@@ -214,10 +215,9 @@ export function providerRoutes(options: {
       targets: redirectOrigins(client),
       since: need.why === 'not-signed-in' ? 0 : carried.startedAt,
     });
-    const page = need.prompt === 'create' ? '/signup' : '/login';
     seeOther(
       ctx,
-      configuredUrl(`${realm.authOrigin}${page}`, {
+      configuredUrl(`${realm.authOrigin}${PROMPT_PAGES[need.prompt]}`, {
         request_handle: handle,
         login_hint: parameters.login_hint ?? null,
         ui_locales: parameters.ui_locales ?? null,
@@ -229,7 +229,7 @@ export function providerRoutes(options: {
     const { carried } = readQuery(ctx, ['carried']);
     const { opened, client, signedIn } = await requireConsentable(ctx, carried);
     if (!signedIn) return seeOther(ctx, `${AUTHORIZE}?carried=${encodeURIComponent(carried ?? '')}` as OwnPath);
-    const decision = decideConsent(client, signedIn, opened);
+    const decision = decideConsent(siteOf(ctx).realm, { client, signedIn, opened });
     if (decision.kind !== 'consent')
       return seeOther(ctx, `${AUTHORIZE}?carried=${encodeURIComponent(carried ?? '')}` as OwnPath);
     pages.render(ctx, {
@@ -258,7 +258,7 @@ export function providerRoutes(options: {
         error_description: 'The reader did not allow it.',
       });
     }
-    const decision = decideConsent(client, signedIn, opened);
+    const decision = decideConsent(siteOf(ctx).realm, { client, signedIn, opened });
     if (decision.kind !== 'consent') return seeOther(ctx, again);
     await provider.consent(signedIn, client, decision.scopes, addressOf(ctx));
     seeOther(
@@ -281,14 +281,18 @@ export function providerRoutes(options: {
   }
 
   /** Whether the carried request, from a reader who is signed in well enough for it, still waits for an answer. */
-  const decideConsent = (client: Client, signedIn: SignedIn, opened: Carried): Decision<'oidc'> =>
+  const decideConsent = (realm: Realm, on: { client: Client; signedIn: SignedIn; opened: Carried }): Decision<'oidc'> =>
     decideAuthorization(
-      { face: 'oidc', parameters: opened.parameters },
+      { face: 'oidc', parameters: on.opened.parameters },
       {
-        client,
-        isPushed: opened.isPushed,
-        signedIn: { sub: signedIn.account.sub, ageSeconds: 0, authenticatedAt: opened.startedAt + 1, acr: ACR.one },
-        startedAt: opened.startedAt,
+        client: on.client,
+        isPushed: on.opened.isPushed,
+        signedIn: {
+          ...factsOf(realm, on.signedIn),
+          ageSeconds: 0,
+          authenticatedAt: on.opened.startedAt + 1,
+        },
+        startedAt: on.opened.startedAt,
         consented: null,
         hasJustConsented: false,
         hint: { kind: 'absent' },
@@ -336,12 +340,4 @@ export function providerRoutes(options: {
       handle: answerConsent,
     },
   ]);
-}
-
-/** Whether the reader did something in the course of this very request: signed in, or answered the consent page. */
-function hasInteracted({ carried, signedIn }: { carried: Carried; signedIn: SignedIn | null }): boolean {
-  return (
-    carried.consentedIn !== null ||
-    (signedIn !== null && signedIn.session.authenticatedAt.getTime() > carried.startedAt)
-  );
 }

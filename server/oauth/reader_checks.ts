@@ -2,6 +2,7 @@
 // request itself is in order by then, and everything has a draft of the code to be issued.
 
 import { hasParameter, withParameter } from '../lib/url.ts';
+import { stepUpNeed } from '../mfa/mfa.ts';
 import {
   type Asked,
   type Check,
@@ -11,7 +12,7 @@ import {
   type Proven,
   refuseThere,
 } from './authorization.ts';
-import { parseClaims, parseMaxAge, parsePrompt } from './provider_request.ts';
+import { parseMaxAge, parsePrompt } from './provider_request.ts';
 import { effectiveScopes } from './scope.ts';
 
 type LoginNeed = Extract<Outcome<'oidc'>, { kind: 'login' }>['why'];
@@ -99,24 +100,13 @@ export const READER_CHECKS: readonly Check[] = [
     },
   },
   {
-    // An essential acr that cannot be met is a failed authentication.
-    name: 'essential acr is met',
+    name: 'authentication context is the one that was asked for',
     spec: 'OpenID Connect Core §5.5.1.1',
     stage: 'reader',
-    notes: { oidc: '`unmet_authentication_requirements`' },
-    rules: {
-      session: null,
-      oidc: ({ request, facts: { signedIn } }, draft) => {
-        const essential = parseClaims(request.parameters.claims)?.essentialAcr;
-        return essential && signedIn && !essential.includes(signedIn.acr)
-          ? refuseThere(
-              draft,
-              'unmet_authentication_requirements',
-              'The requested authentication context is not available.',
-            )
-          : null;
-      },
+    notes: {
+      oidc: 'to the page of the second factor; what cannot be met, or not silently, is `unmet_authentication_requirements` where it is essential',
     },
+    rules: { session: null, oidc: checkContext },
   },
   {
     name: 'reader has allowed the scopes',
@@ -143,6 +133,26 @@ export function grantedScopes(asked: Asked<'oidc'>, proven: Proven): string[] {
   const isOfflineAllowed =
     hasJustConsented || (consented ?? []).includes('offline_access') || proven.client.protocol.consent === 'implied';
   return requestedScopes(asked, proven).filter((scope) => scope !== 'offline_access' || isOfflineAllowed);
+}
+
+/** OpenID Connect Core §5.5.1.1: an essential acr that cannot be met is a failed authentication; a lower one is never given for it. */
+function checkContext(asked: Asked<'oidc'>, draft: Draft<'oidc'>): Outcome<'oidc'> | null {
+  const { signedIn } = asked.facts;
+  const { essentialAcr } = draft.claims;
+  const acrValues = (asked.request.parameters.acr_values ?? '').split(' ').filter(Boolean);
+  const need = signedIn && stepUpNeed({ acrValues, essentialAcr }, signedIn.acr);
+  if (!need || !signedIn) return null;
+  const isStuck = need === 'unmet' || signedIn.stepUp === 'impossible';
+  if (essentialAcr && (isStuck || isSilent(asked)))
+    return refuseThere(
+      draft,
+      'unmet_authentication_requirements',
+      'The requested authentication context is not available.',
+    );
+  // A wish that this realm cannot grant is no reason to refuse; the acr of the token tells.
+  if (isStuck) return null;
+  if (isSilent(asked)) return refuseThere(draft, 'interaction_required', 'The reader has to prove a second factor.');
+  return signedIn.stepUp === 'possible' ? { kind: 'step-up' } : askToSignIn(asked, draft, 'acr');
 }
 
 const requestedScopes = ({ request }: Asked<'oidc'>, { client }: Proven): string[] =>

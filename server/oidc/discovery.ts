@@ -2,7 +2,8 @@
 
 import { AUTHENTICATION_METHODS, GRANT_TYPES, STANDARD_SCOPES } from '../clients/clients.ts';
 import { ALGS } from '../keys/keys.ts';
-import { ACR, CLAIMS, DPOP_ALGS, PROMPTS } from '../oauth/oauth.ts';
+import { ACR } from '../mfa/mfa.ts';
+import { CLAIMS, DPOP_ALGS, PROMPTS } from '../oauth/oauth.ts';
 
 const ASSERTION_ALGS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'RS512', 'ES384'];
 
@@ -27,7 +28,7 @@ export function discoveryDocument(issuer: string, locales: readonly string[], is
     grant_types_supported: GRANT_TYPES,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ALGS,
-    acr_values_supported: Object.values(ACR).slice(0, 1),
+    acr_values_supported: Object.values(ACR),
     claim_types_supported: ['normal'],
     claims_supported: [...CLAIMS, 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'at_hash', 'sid'],
     claims_parameter_supported: true,

@@ -4,6 +4,7 @@
 import test from 'ava';
 import { type Client, protocolSchema } from '../../server/clients/clients.ts';
 import { asClientId, asClientRowId, asHost, asRealmId } from '../../server/lib/ids.ts';
+import { ACR } from '../../server/mfa/mfa.ts';
 import type { Decision, Face, OidcFacts, SessionFacts, SessionRequest } from '../../server/oauth/authorization.ts';
 import { AUTHORIZATION_CHECKS } from '../../server/oauth/authorization_checks.ts';
 import { examine } from '../../server/oauth/authorization_decision.ts';
@@ -41,7 +42,7 @@ const GOOD: { [F in Face]: Sent } = {
   oidc: { client_id: 'rp', redirect_uri: CALLBACK, response_type: 'code', scope: 'openid email' },
 };
 const SESSION: SessionFacts = { role: 'auth', client: SITE, hostClient: null, isSignedIn: true };
-const READER = { sub: 'sub-7', ageSeconds: 100, authenticatedAt: 900_000, acr: 'one' };
+const READER = { sub: 'sub-7', ageSeconds: 100, authenticatedAt: 900_000, acr: ACR.one, stepUp: 'possible' } as const;
 const FRESH = { ...READER, ageSeconds: 0, authenticatedAt: 1_000_001 };
 const OIDC: OidcFacts = {
   client: product(),
@@ -73,6 +74,7 @@ function show(decision: Decision): string {
       return 'why' in decision ? `login ${decision.why} ${decision.prompt}` : 'login';
     case 'back-anonymous':
       return `back ${decision.callback}`;
+    case 'step-up':
     case 'consent':
     case 'issue':
     case 'next-hop':
@@ -181,10 +183,28 @@ const ROWS: readonly Row[] = [
     'there login_required',
   ],
   [
-    'essential acr is met',
+    'authentication context is the one that was asked for',
     'oidc',
     { parameters: { claims: '{"id_token":{"acr":{"essential":true,"value":"two"}}}' } },
     'there unmet_authentication_requirements',
+  ],
+  [
+    'authentication context is the one that was asked for',
+    'oidc',
+    { parameters: { claims: `{"id_token":{"acr":{"essential":true,"value":"${ACR.several}"}}}`, prompt: 'none' } },
+    'there unmet_authentication_requirements',
+  ],
+  [
+    'authentication context is the one that was asked for',
+    'oidc',
+    { parameters: { acr_values: ACR.several, prompt: 'none' } },
+    'there interaction_required',
+  ],
+  [
+    'authentication context is the one that was asked for',
+    'oidc',
+    { parameters: { acr_values: ACR.several } },
+    'step-up',
   ],
   ['reader has allowed the scopes', 'oidc', { oidc: { consented: null } }, 'consent'],
   [
@@ -252,7 +272,7 @@ const KIND: { [F in Face]: [Drafted<F>, Stored[F]] extends [F, F] ? F : never } 
 /** What each face alone may come to. */
 const OWN_KINDS: { [F in Face]: readonly Decision<F>['kind'][] } = {
   session: ['refuse-here', 'next-hop', 'login', 'back-anonymous', 'issue'],
-  oidc: ['refuse-here', 'refuse-there', 'login', 'consent', 'issue'],
+  oidc: ['refuse-here', 'refuse-there', 'login', 'step-up', 'consent', 'issue'],
 };
 
 /** Two asks in one. */

@@ -4,6 +4,7 @@ import test from 'ava';
 import type { Client } from '../../server/clients/clients.ts';
 import { protocolSchema } from '../../server/clients/clients.ts';
 import { asClientId, asClientRowId, asRealmId } from '../../server/lib/ids.ts';
+import { ACR } from '../../server/mfa/mfa.ts';
 import type { Decision, OidcFacts } from '../../server/oauth/authorization.ts';
 import { AUTHORIZATION_CHECKS } from '../../server/oauth/authorization_checks.ts';
 import { examine } from '../../server/oauth/authorization_decision.ts';
@@ -23,11 +24,12 @@ const client = (protocol: Record<string, unknown> = {}, more: Partial<Client> = 
   isDisabled: false,
   ...more,
 });
-const SIGNED_IN: OidcFacts['signedIn'] = {
+const SIGNED_IN: NonNullable<OidcFacts['signedIn']> = {
   sub: 'sub-7',
   ageSeconds: 100,
   authenticatedAt: 900_000,
-  acr: 'one',
+  acr: ACR.one,
+  stepUp: 'possible',
 };
 const FACTS: OidcFacts = {
   client: client(),
@@ -59,6 +61,8 @@ function show(decision: Decision<'oidc'>): string {
       return `there ${decision.error} ${decision.to}`;
     case 'login':
       return `login ${decision.why} ${decision.prompt}`;
+    case 'step-up':
+      return 'step-up';
     case 'consent':
       return `consent ${decision.scopes.join(' ')}`;
     case 'issue':
@@ -187,7 +191,7 @@ const OUTCOMES: Case[] = [
   ],
   [
     'essential acr that is met',
-    { claims: '{"id_token":{"acr":{"essential":true,"value":"one"}}}' },
+    { claims: '{"id_token":{"acr":{"essential":true,"value":"urn:causeway:acr:1"}}}' },
     {},
     'issue openid email',
   ],

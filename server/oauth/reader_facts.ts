@@ -1,0 +1,28 @@
+// What an authorization decision asks of a reader who is signed in.
+
+import type { SignedIn } from '../accounts/accounts.ts';
+import { acrOf } from '../mfa/mfa.ts';
+import { type Realm, settingSeconds } from '../realms/realms.ts';
+import type { OidcFacts } from './authorization.ts';
+import type { Carried } from './carried_request.ts';
+
+/** The facts of a session: its age, what it is worth, and whether it can be raised here. */
+export function factsOf({ settings }: Realm, { account, session }: SignedIn): NonNullable<OidcFacts['signedIn']> {
+  const isPossible = account.isTfaEnabled || settings.second_factor !== 'off';
+  const isRecent = session.ageSeconds <= settingSeconds(settings.reauth_window);
+  return {
+    sub: account.sub,
+    ageSeconds: session.ageSeconds,
+    authenticatedAt: session.authenticatedAt.getTime(),
+    acr: acrOf(session.amr),
+    stepUp: !isPossible ? 'impossible' : isRecent ? 'possible' : 'after-sign-in',
+  };
+}
+
+/** Whether the reader did something in the course of this very request: signed in, or answered the consent page. */
+export function hasInteracted({ carried, signedIn }: { carried: Carried; signedIn: SignedIn | null }): boolean {
+  return (
+    carried.consentedIn !== null ||
+    (signedIn !== null && signedIn.session.authenticatedAt.getTime() > carried.startedAt)
+  );
+}
