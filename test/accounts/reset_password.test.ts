@@ -1,5 +1,6 @@
 import test from 'ava';
 import { freshEmail, NO_LIMITS, realmWith, startWithMailbox, tokenIn } from '../challenges/setup.ts';
+import { enrol } from '../mfa/setup.ts';
 import type { Answer } from '../support/browser.ts';
 import { startMailbox } from '../support/mailbox.ts';
 import { API, postJson } from '../support/raw.ts';
@@ -185,6 +186,25 @@ test('security 149: reset-password takes six digits as a string and nothing else
   t.is(late.status, 400, 'the sixth guess is refused though it is right');
   t.deepEqual(Object.keys(late.json()), ['error']);
   t.is((await login(account.email, PASSWORD)).status, 200);
+});
+
+test('security 150: a reset goes around no second factor, and a one-time code does not either', async (t) => {
+  const account = await server.makeAccount();
+  await db.builder('accounts').where({ id: account.id }).update({ verification_status: 'email' });
+  await enrol(server, account);
+  await forgot(account.email);
+  const done = await reset(await linkFor(account.email));
+  t.is(done.status, 200);
+  await mailbox.next(account.email);
+  const of = { realmId: account.realmId, accountId: account.id, recipient: account.email };
+  const { code } = await challenges.create(db, { ...of, purpose: 'one-time-code' });
+  for (const body of [{ password: NEW }, { otp: code }]) {
+    const answer = await postJson(server.port, `${API}/login`, { email: account.email, ...body });
+    t.is(answer.status, 200, answer.text);
+    t.is(answer.json().code, 'tfa-validation-is-required');
+    t.is(answer.json().user, undefined);
+    t.false(answer.cookies.some((line) => line.startsWith('qt-auth=') && !/max-age=0/i.test(line)));
+  }
 });
 
 test('security 151: a reset by the real owner drops password, sessions and pending changes of whoever made the account', async (t) => {
