@@ -24,6 +24,7 @@ export { type CodeRefused, createOneTimeCodes, type OneTimeCodes, type ProvenCha
 export { createOwnership, type OwnerHook, type Ownership } from './ownership.ts';
 export { parsePhone } from './phone.ts';
 export { createPasswordReset, type PasswordReset, type ResetRefused } from './reset_password.ts';
+export { type AccountDraft, importAccounts, type Outcome } from './bulk.ts';
 export { parseUsername } from './username.ts';
 export { createVerification, type Verification, type VerificationOutcome, withOutcome } from './verify_email.ts';
 export type { VouchedPerson } from './without_password.ts';

@@ -15,6 +15,7 @@ export const EVENTS = {
     'Somebody whom the credential check of the realm vouched for became an account; detail: the identifier there.',
   'account.reclaimed':
     'The proven owner of an e-mail address took over an account on which it was never verified; its password, sessions and connections are gone; detail: by, a provider or `challenge`.',
+  'accounts.imported': 'An operator’s import of accounts ended; detail: format and how many of what.',
   'account.deleted': 'A person erased the own account.',
   'account.verified': 'Somebody proved to read the address of an account; detail: what.',
   'password.reset': 'A new password was set by a link or code sent to the address; every session ended.',

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // The command line, `npx causeway …`: what an operator can do without the server's pages. Results go to standard output,
-// everything else to standard error; exit code 0 when done, 1 when it could not be done, 2 when it was asked for wrongly.
+// everything else to standard error; exit code 0 when done, 1 when it could not be done, 2 when it was asked for wrongly,
+// 3 when an import left records out.
 
 import { Command, CommanderError, Option } from 'commander';
 import { processEnvironment } from '../config.ts';
 import { apply, readText } from './apply.ts';
 import { addClientCommands, addKeyCommands } from './client_options.ts';
-import { describeFailure, UsageFault, withContext } from './context.ts';
+import { CommandFailed, describeFailure, UsageFault, withContext } from './context.ts';
 import { exportRealms } from './export.ts';
+import { addImportCommand } from './import_options.ts';
 import { runMigrations } from './migrate.ts';
 import { showReceipts } from './receipts.ts';
 import { demandConfirmation, endBefore, endSessions, parseMoment, type Which } from './sessions.ts';
@@ -58,7 +60,7 @@ function addRealmCommands(program: Command): void {
 }
 
 function addPeopleCommands(program: Command): void {
-  const users = program.command('users').description('Makes accounts.');
+  const users = program.command('users').description('Makes accounts, and brings them over from other systems.');
   users
     .command('add')
     .description('Makes an account and prints its id and sub; asks for the password without showing it.')
@@ -74,6 +76,7 @@ function addPeopleCommands(program: Command): void {
         await withContext((context) => addUser(context, realm, { email, name, username, password }));
       },
     );
+  addImportCommand(users);
   const sessions = program
     .command('sessions')
     .description('Ends sessions, and tells what became of telling the sites.');
@@ -132,7 +135,8 @@ async function main(): Promise<number> {
     // Commander has printed its own message already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(`${describe(error)}\n`);
-    return error instanceof UsageFault ? 2 : 1;
+    if (error instanceof UsageFault) return 2;
+    return error instanceof CommandFailed ? error.exitCode : 1;
   }
 }
 

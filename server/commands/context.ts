@@ -10,6 +10,7 @@ import { type Database, DatabaseUnavailable, isUnavailable, openDatabase, TIMEOU
 import { embeddedSecret, openEmbedded } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
 import { createGuardedFetch } from '../http/outgoing.ts';
+import { createImports } from '../imports/imports.ts';
 import { createKeys } from '../keys/keys.ts';
 import { recordEnd } from '../oidc/oidc.ts';
 import { createBreachedPasswords, createPasswords } from '../passwords/passwords.ts';
@@ -17,7 +18,13 @@ import { createRealms } from '../realms/realms.ts';
 import { createSessions } from '../sessions/sessions.ts';
 
 /** A command that could not do its work; the message is all that the operator is told. */
-export class CommandFailed extends Error {}
+export class CommandFailed extends Error {
+  readonly exitCode: number;
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
 /** A command that was asked for wrongly: exit code 2. */
 export class UsageFault extends Error {}
@@ -133,6 +140,7 @@ export function createContext({
     publishSeconds: config.keyPublishSeconds,
     tokenSeconds: 3600,
   };
+  const imports = createImports({ db, audit, realms });
   const openKeys = () => createKeys({ db, notifications: null, secrets: secrets(), policy });
   const print = (line: string) => void process.stdout.write(`${line}\n`);
 
@@ -146,5 +154,5 @@ export function createContext({
     );
   }
 
-  return { config, db, audit, realms, clients, sessions, openAccounts, openKeys, getRealm, print };
+  return { config, db, audit, realms, clients, sessions, imports, openAccounts, openKeys, getRealm, print };
 }

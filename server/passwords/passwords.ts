@@ -10,6 +10,7 @@ import { createCommonPasswords } from './common.ts';
 import { standInFor, verifyForeign } from './foreign_hash.ts';
 
 export { type BreachedPasswords, createBreachedPasswords } from './breached.ts';
+export { standInFor } from './foreign_hash.ts';
 export { type HashParameters, hashParametersSchema, toStoredHash } from './stored_form.ts';
 
 const PARAMETERS = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
