@@ -203,7 +203,8 @@ function judge(record: FileRecord, order: ImportOrder): Judged {
   const { line } = record;
   if ('fault' in record) return { line, draft: null, fault: record.fault };
   if (!isFields(record.value)) return { line, draft: null, fault: 'the record is no object' };
-  const drafted = draftAccount(FORMATS[order.format].toPerson(record.value, order.map), order.hashParameters);
+  const reading = { hashParameters: order.hashParameters, country: order.realm.settings.default_country };
+  const drafted = draftAccount(FORMATS[order.format].toPerson(record.value, order.map), reading);
   return drafted.ok ? { line, draft: drafted.draft, fault: null } : { line, draft: null, fault: drafted.reason };
 }
 

@@ -2,7 +2,7 @@
 // user names are accepted and have the same canonical form. Pure; every refusal is a sentence for the operator that holds
 // nothing of the password.
 
-import { type AccountDraft, parseEmail, parseUsername } from '../accounts/accounts.ts';
+import { type AccountDraft, parseEmail, parsePhone, parseUsername } from '../accounts/accounts.ts';
 import { isCleanText } from '../http/text.ts';
 import { createToken } from '../lib/token.ts';
 import { type HashParameters, toStoredHash } from '../passwords/passwords.ts';
@@ -33,17 +33,25 @@ const UNCLEAN_JSON = /\\u0000|\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][
 
 class Refusal extends Error {}
 
-/** The account of a person, or why there can be none. @param parameters how its hashes were made, null if they say so */
-export function draftAccount(person: Person, parameters: HashParameters | null): Drafted {
+/** How a file is to be understood. */
+export type Reading = {
+  /** How its hashes were made; null if they say so themselves. */
+  hashParameters: HashParameters | null;
+  /** Of phone numbers without a country. */
+  country: string | null;
+};
+
+/** The account of a person, or why there can be none. */
+export function draftAccount(person: Person, reading: Reading): Drafted {
   try {
-    return { ok: true, draft: draft(person, parameters) };
+    return { ok: true, draft: draft(person, reading) };
   } catch (error) {
     if (error instanceof Refusal) return { ok: false, reason: error.message };
     throw error;
   }
 }
 
-function draft(person: Person, parameters: HashParameters | null): AccountDraft {
+function draft(person: Person, reading: Reading): AccountDraft {
   const typedEmail = readText(person.email, 'email');
   const email = typedEmail === null ? null : parseEmail(typedEmail);
   if (typedEmail !== null && !email) throw new Refusal('email is not an address that is accepted');
@@ -59,6 +67,7 @@ function draft(person: Person, parameters: HashParameters | null): AccountDraft 
         : 'username is not one that is accepted, and there is no email',
     );
   const former = typedName !== null && !username ? { former_username: typedName } : {};
+  const phone = readText(person.phone, 'phone');
   return {
     sub: createToken(),
     email: email?.address ?? null,
@@ -68,8 +77,8 @@ function draft(person: Person, parameters: HashParameters | null): AccountDraft 
     name: readText(person.name, 'name'),
     first_name: readText(person.firstName, 'first_name'),
     last_name: readText(person.lastName, 'last_name'),
-    phone_number: readText(person.phone, 'phone'),
-    password_hash: readHash(person, parameters),
+    phone_number: phone === null ? null : (parsePhone(phone, reading.country) ?? phone),
+    password_hash: readHash(person, reading.hashParameters),
     verification_status: email && readFlag(person.emailVerified, 'email_verified') ? 'email' : null,
     metadata: readMetadata({ ...person.metadata, ...former }),
     external_id: readText(person.externalId, 'external_id'),

@@ -43,7 +43,7 @@ test('CSV: accounts with everything that the file says sign in with their old pa
     name: 'Møller, Anna',
     first_name: 'Anna',
     last_name: 'Møller',
-    phone_number: '+45 20 12 34 56',
+    phone_number: '+4520123456',
     verification_status: 'email',
     external_id: 'c-1',
     disabled_at: null,
