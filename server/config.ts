@@ -170,6 +170,14 @@ export const SETTINGS = {
     secret: true,
     says: 'Key of the signature (`webhook-signature`, as in Standard Webhooks: HMAC-SHA256 of `id.timestamp.body`): `whsec_` and base64, or any text.',
   }),
+  oldSessionSecret: set<Secret | null>({
+    variable: 'CAUSEWAY_OLD_SESSION_SECRET',
+    parse: (text) => (text.length >= 16 ? new Secret(text) : fault('must be 16 characters or more')),
+    fallback: () => null,
+    shown: 'none',
+    secret: true,
+    says: 'Secret with which the former system signs the JWT of its session cookie, for `old_session` with HS256 (old-sessions.md).',
+  }),
   logLevel: set<'debug' | 'info' | 'warn' | 'error' | 'silent'>({
     variable: 'CAUSEWAY_LOG_LEVEL',
     parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),

@@ -153,6 +153,7 @@ export async function createServices(options: {
     codeAccounts,
     secrets,
     fetch: outgoing,
+    oldSessionSecret: config.oldSessionSecret?.reveal() ?? null,
   });
   const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, ownership, login, fetch: outgoing });
   const oauth = createOAuth({ db, audit, sessions });

@@ -14,6 +14,7 @@ import { parseUsername } from './username.ts';
 import { createVouched } from './without_password.ts';
 
 export { parseEmail } from '../lib/email.ts';
+export { type AccountDraft, importAccounts, type Outcome } from './bulk.ts';
 export { createEmailChange, type EmailChange } from './change_email.ts';
 export { type CodeAccounts, createCodeAccounts } from './code_accounts.ts';
 export { type Contact, parseContact } from './contact.ts';
@@ -24,7 +25,6 @@ export { type CodeRefused, createOneTimeCodes, type OneTimeCodes, type ProvenCha
 export { createOwnership, type OwnerHook, type Ownership } from './ownership.ts';
 export { parsePhone } from './phone.ts';
 export { createPasswordReset, type PasswordReset, type ResetRefused } from './reset_password.ts';
-export { type AccountDraft, importAccounts, type Outcome } from './bulk.ts';
 export { parseUsername } from './username.ts';
 export { createVerification, type Verification, type VerificationOutcome, withOutcome } from './verify_email.ts';
 export type { VouchedPerson } from './without_password.ts';
@@ -221,6 +221,14 @@ export function createAccounts(options: {
     return email && store.findByReference(q, realmId, { verifiedEmail: email.canonical });
   }
 
+  /** The account that an import or an old session brought under that id, disabled or not. */
+  const findByExternalId = (q: Queryable, realmId: RealmId, externalId: string) =>
+    store.findByExternalId(q, realmId, externalId);
+
+  /** Remembers what an account was called where it came from. */
+  const keepExternalId = (q: Queryable, id: AccountId, externalId: string): Promise<void> =>
+    store.updateExternalId(q, id, externalId);
+
   /** Writes what a product knows better, in the caller's transaction. Never an identifier or a password. */
   async function pushProfile(
     q: Queryable,
@@ -301,6 +309,8 @@ export function createAccounts(options: {
     findByEmail,
     adopt,
     findByReference,
+    findByExternalId,
+    keepExternalId,
     pushProfile,
     noteSecondFactor,
   };

@@ -129,6 +129,22 @@ export async function insertVouched(
   return row ? toAccount(row) : null;
 }
 
+export async function findByExternalId(
+  q: Queryable,
+  realmId: RealmId,
+  externalId: string,
+): Promise<{ id: AccountId; isDisabled: boolean } | null> {
+  const row = await q
+    .builder('accounts')
+    .where({ realm_id: realmId, external_id: externalId })
+    .first('id', 'disabled_at');
+  return row ? { id: asAccountId(String(row.id)), isDisabled: row.disabled_at !== null } : null;
+}
+
+export async function updateExternalId(q: Queryable, id: AccountId, externalId: string): Promise<void> {
+  await q.builder('accounts').where({ id }).update({ external_id: externalId });
+}
+
 /** Leaves of an account only what its e-mail address stands for, with the profile that its owner brings. */
 export async function resetToOwner(q: Queryable, id: AccountId, person: VouchedPerson): Promise<void> {
   await q

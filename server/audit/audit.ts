@@ -24,6 +24,8 @@ export const EVENTS = {
   'sign-in.succeeded': 'A password, code or link was right and a session began or was renewed.',
   'sign-in.failed': 'A password or code was wrong or nobody has that identifier; detail: reason, never the identifier.',
   'credential-check.failed': 'The credential check of the realm gave no usable answer; detail: reason.',
+  'old-session.adopted': 'A session of the former system became one here; detail: the identifier there.',
+  'old-session.refused': 'A session of the former system was not adopted; detail: reason.',
   'credential.verified': 'A product had a credential verified and was told who it is.',
   'sign-in.throttled': 'A sign-in was refused because of too many tries; detail: which limit.',
   'factor.added': 'A second factor was set up; detail: kind.',

@@ -15,6 +15,7 @@ import type { CallbackUri } from '../lib/ids.ts';
 import { parseToken } from '../lib/token.ts';
 import { checkCallback, isLoopbackHost, withParameter } from '../lib/url.ts';
 import type { Login } from '../login/login.ts';
+import { signInByOldSession } from '../login/middleware.ts';
 import { type Decision, decideAuthorization, type OAuth, type SessionDraft } from '../oauth/oauth.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
@@ -45,7 +46,8 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     if (readQuery(ctx, ['allow_ajax']).allow_ajax === 'true') return authorizeByScript(ctx);
     const query = readQuery(ctx, PARAMETERS);
     requirePage(ctx);
-    seeOther(ctx, await proceed(ctx, query, await decide(ctx, query, { isSilent: false })));
+    const decision = await decideOrAdopt(ctx, query, { isSilent: false });
+    seeOther(ctx, await proceed(ctx, query, decision));
   }
 
   /** The same decision without a redirect. The script assigns what it gets to `location.href`, so nobody else may ask. */
@@ -71,12 +73,27 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
   async function autoSso(ctx: Context) {
     const query = readQuery(ctx, PARAMETERS);
     requirePage(ctx, { isNavigationOnly: true });
-    const decision = await decide(ctx, query, { isSilent: true });
+    const decision = await decideOrAdopt(ctx, query, { isSilent: true });
     if (decision.kind === 'next-hop' && !decision.draft.isRestart && (isQuiet(ctx) || isbot(ctx.get('User-Agent')))) {
       return seeOther(ctx, withParameter(decision.draft.callbackUri, 'logged_in', 'false'));
     }
     if (decision.kind === 'next-hop') keepQuiet(ctx, settingSeconds(siteOf(ctx).realm.settings.auto_sso_quiet));
     seeOther(ctx, await proceed(ctx, query, decision));
+  }
+
+  /** Whoever would have to sign in may hold a session of the realm's former system: then that is a sign-in. */
+  async function decideOrAdopt(
+    ctx: Context,
+    query: Parameters,
+    how: { isSilent: boolean },
+  ): Promise<Decision<'session'>> {
+    const decision = await decide(ctx, query, how);
+    const isAnonymous = ['next-hop', 'login', 'back-anonymous'].includes(decision.kind);
+    if (!isAnonymous || !(await signInByOldSession(ctx, { login, reader }))) return decision;
+    // On a client domain the reader is where he wanted to be; on the auth domain he is on his way.
+    return decision.kind === 'next-hop'
+      ? { kind: 'back-anonymous', callback: decision.draft.callbackUri }
+      : decide(ctx, query, how);
   }
 
   async function decide(

@@ -20,10 +20,12 @@ import type { Mfa } from '../mfa/mfa.ts';
 import { LONGEST_PASSWORD, type Passwords } from '../passwords/passwords.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { RevokeReason, Sessions } from '../sessions/sessions.ts';
+import { createSessionAdoption } from './adopt_session.ts';
 import { createCodeSignIn } from './code_sign_in.ts';
 import { type Attempt, type Completed, createCompletion } from './complete.ts';
 import { checkElsewhere } from './credential_check.ts';
 import { type Device, openDevice } from './device.ts';
+import { createOldSessions } from './old_session.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
 import { createSecondFactor } from './second_factor.ts';
 import { createSignUp } from './sign_up.ts';
@@ -56,13 +58,17 @@ export function createLogin(options: {
   letters: Letters;
   codeAccounts: CodeAccounts;
   secrets: readonly string[];
-  /** Guarded against server-side request forgery; for the credential checks of realms. */
+  /** Guarded against server-side request forgery; for the credential checks and old sessions of realms. */
   fetch: typeof globalThis.fetch;
+  /** Of JWTs with which a former system signed its sessions (HS256). */
+  oldSessionSecret: string | null;
 }) {
   const { db, audit, rateLimits, sessions, accounts, passwords, mfa } = options;
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
   const complete = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer });
+  const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
+  const adoptSession = createSessionAdoption({ db, audit, rateLimits, accounts, oldSessions, complete });
   const { challenges, letters, codeAccounts } = options;
   const signUp = createSignUp({ db, rateLimits, challenges, letters, accounts, complete });
   const codes = createCodeSignIn({ db, audit, rateLimits, challenges, letters, codeAccounts, complete, isMaker });
@@ -203,5 +209,16 @@ export function createLogin(options: {
 
   const secondFactor = createSecondFactor({ mfa, complete });
 
-  return { signIn, verifyPassword, signUp, codes, complete, ...secondFactor, signOut, makeReturn, readReturn };
+  return {
+    signIn,
+    verifyPassword,
+    adoptSession,
+    signUp,
+    codes,
+    complete,
+    ...secondFactor,
+    signOut,
+    makeReturn,
+    readReturn,
+  };
 }

@@ -16,7 +16,7 @@ import { addressOf, isSiteOpen, languageOf, type SitePages, siteOf } from '../re
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
-import type { Attempt, ReturnTo, SecondFactorNeeded, SignedInNow } from './login.ts';
+import type { Attempt, Login, ReturnTo, SecondFactorNeeded, SignedInNow } from './login.ts';
 
 const DEVICE_COOKIE = '__Host-qt-device';
 const WAITING_COOKIE = '__Host-qt-waiting';
@@ -60,6 +60,39 @@ export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt
     current: await reader.find(ctx),
     signal: clientGone(ctx),
   };
+}
+
+const OLD_QUIET_COOKIE = '__Host-qt-old';
+const OLD_QUIET_SECONDS = 600;
+/** Who signs out is not signed in again by what the former system left: as long as browsers keep a cookie. */
+const OLD_SIGNED_OUT_SECONDS = 400 * 86_400;
+
+/**
+ * Signs a reader in by the session of the realm's former system, where one is there and vouched for. Asked at most once in ten
+ * minutes, so that an endpoint that is away slows nobody down twice.
+ */
+export async function signInByOldSession(
+  ctx: Context,
+  using: { login: Pick<Login, 'adoptSession'>; reader: Reader },
+): Promise<boolean> {
+  const names = siteOf(ctx).realm.settings.old_session?.cookies ?? [];
+  const cookies = names.flatMap((name) => {
+    const cookie = readCookie(ctx, name);
+    return cookie.kind === 'one' && cookie.value !== '' ? [{ name, value: cookie.value }] : [];
+  });
+  if (names.length === 0 || cookies.length < names.length || readCookie(ctx, OLD_QUIET_COOKIE).kind !== 'absent')
+    return false;
+  const attempt = await readAttempt(ctx, using.reader);
+  // Who has signed in on this host in this browser before is past the former system, and may have signed out on purpose.
+  if (attempt.current || attempt.deviceCookie !== null) return false;
+  const completed = await using.login.adoptSession(attempt, cookies);
+  // Whoever has a second factor, or must verify the address first, goes through the sign-in page.
+  if (completed?.ok && completed.kind === 'session') {
+    keepSignedIn(ctx, completed);
+    return true;
+  }
+  setCookie(ctx, { name: OLD_QUIET_COOKIE, value: '1', maxAgeSeconds: OLD_QUIET_SECONDS });
+  return false;
 }
 
 /** Gives the browser its session and remembers the device. */
@@ -117,6 +150,8 @@ export function throttled(ctx: Context, retryAfterSeconds: number): number {
 /** Notes in the state of this browser which session it has just ended; no address carries it. */
 export function noteSignedOut(ctx: Context, id: SessionId): void {
   (ctx['session'] as Record<string, unknown>)['signedOut'] = { id, at: Math.floor(Date.now() / 1000) };
+  if (siteOf(ctx).realm.settings.old_session)
+    setCookie(ctx, { name: OLD_QUIET_COOKIE, value: '1', maxAgeSeconds: OLD_SIGNED_OUT_SECONDS });
 }
 
 /** The session that this browser has just ended; null when there is none, or not lately. */

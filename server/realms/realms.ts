@@ -14,6 +14,7 @@ import * as store from './store.ts';
 import { encryptUpstreams, type StoredUpstream, type UpstreamDraft } from './upstreams.ts';
 
 export { parseLimit } from '../lib/duration.ts';
+export type { OldSession } from './old_session.ts';
 export {
   brandSchema,
   type CredentialCheck,

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { parseDuration, parseLimit } from '../lib/duration.ts';
 import { variablesOf } from '../lib/template.ts';
+import { oldSessionSchema } from './old_session.ts';
 
 const duration = (fallback: string, says: string) =>
   z
@@ -105,6 +106,10 @@ export const settingsSchema = z
       .describe(
         'Endpoint of an older user base that is asked about people whom the realm does not know yet (products/quickblox.md).',
       ),
+    old_session: oldSessionSchema
+      .nullable()
+      .default(null)
+      .describe('Cookies of the system that the realm came from, which sign their readers in once (old-sessions.md).'),
     dynamic_registration: z
       .enum(['on', 'off'])
       .default('off')
