@@ -44,14 +44,24 @@ create table accounts (
   disabled_at timestamp with time zone,
   created_at timestamp with time zone not null default causeway_now(),
   updated_at timestamp with time zone not null default causeway_now(),
+  external_id text,
   constraint accounts_pkey PRIMARY KEY (id),
   constraint accounts_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE,
   constraint accounts_sub_key UNIQUE (sub),
   constraint accounts_verification_status_check CHECK ((verification_status = ANY (ARRAY['email'::text, 'phone'::text])))
 );
 CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (realm_id, email_canonical);
+CREATE UNIQUE INDEX accounts_external_id ON public.accounts USING btree (realm_id, external_id) WHERE (external_id IS NOT NULL);
 CREATE UNIQUE INDEX accounts_login_phone ON public.accounts USING btree (realm_id, login_phone_number) WHERE (login_phone_number IS NOT NULL);
 CREATE UNIQUE INDEX accounts_username ON public.accounts USING btree (realm_id, username_canonical);
+
+create table adopted_sessions (
+  realm_id bigint not null,
+  value_hash bytea not null,
+  adopted_at timestamp with time zone not null default causeway_now(),
+  constraint adopted_sessions_pkey PRIMARY KEY (realm_id, value_hash),
+  constraint adopted_sessions_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
 
 create table audit_events (
   id bigint not null generated always as identity,
@@ -186,6 +196,24 @@ create table domains (
 );
 CREATE UNIQUE INDEX domains_one_auth_domain ON public.domains USING btree (realm_id) WHERE (role = 'auth'::text);
 CREATE INDEX domains_realm ON public.domains USING btree (realm_id);
+
+create table imports (
+  id bigint not null generated always as identity,
+  realm_id bigint not null,
+  fingerprint bytea not null,
+  file_name text not null,
+  records bigint not null default 0,
+  inserted bigint not null default 0,
+  updated bigint not null default 0,
+  skipped bigint not null default 0,
+  rejected bigint not null default 0,
+  rejects_bytes bigint not null default 0,
+  started_at timestamp with time zone not null default causeway_now(),
+  finished_at timestamp with time zone,
+  constraint imports_pkey PRIMARY KEY (id),
+  constraint imports_realm_id_fingerprint_key UNIQUE (realm_id, fingerprint),
+  constraint imports_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
+);
 
 create table initial_access_tokens (
   token_hash bytea not null,
