@@ -32,6 +32,7 @@ import { oidcRoutes } from './oidc/routes.ts';
 import { productRoutes } from './products/routes.ts';
 import { siteOf } from './realms/middleware.ts';
 import type { Services } from './services.ts';
+import { connectionRoutes } from './upstream/connection_routes.ts';
 import { upstreamRoutes } from './upstream/routes.ts';
 
 /** Every route of the public server. */
@@ -48,6 +49,7 @@ export function listRoutes(services: Services): readonly Route[] {
     ...secondFactorRoutes(services),
     ...signOutRoutes(services),
     ...upstreamRoutes(services),
+    ...connectionRoutes(services),
     ...providerRoutes(services),
     ...tokenRoutes(services),
     ...registrationRoutes(services),

@@ -99,7 +99,7 @@ export function upstreamRoutes(options: {
         providerName: entry?.name ?? null,
         detail: outcome?.detail ?? null,
         retryAfterSeconds: outcome?.retryAfterSeconds ?? null,
-        continueUrl: isLinking ? '/' : ((outcome?.path === '/' ? null : outcome?.path) ?? '/login'),
+        continueUrl: isLinking ? '/account/connections' : ((outcome?.path === '/' ? null : outcome?.path) ?? '/login'),
       },
     });
   }

@@ -59,6 +59,15 @@ const everyView: [view: string, data: object][] = [
   ['login/sign_up', signUp],
   ['login/home', home],
   [
+    'upstream/connections',
+    {
+      csrfToken: EVIL,
+      problem: 'last-credential',
+      identities: [{ id: EVIL, name: EVIL, email: EVIL }],
+      providers: [{ id: EVIL, name: EVIL }],
+    },
+  ],
+  [
     'upstream/failed',
     { reason: 'provider-error', providerName: EVIL, detail: EVIL, retryAfterSeconds: null, continueUrl: EVIL },
   ],
