@@ -29,9 +29,10 @@ const CANCELLED = ['access_denied', 'user_cancelled_login', 'user_cancelled_auth
 /** The address of the provider's page, with everything that the answer is checked against. */
 export function authorizationUrl(connection: Connection, redirectUri: string, proofs: Proofs, challenge: string): URL {
   const { client, provider, settings } = connection;
+  const scope = (settings.scopes ?? provider.scopes).join(' ');
   return openid.buildAuthorizationUrl(client, {
     redirect_uri: redirectUri,
-    scope: (settings.scopes ?? provider.scopes).join(' '),
+    ...(scope !== '' && { scope }),
     state: proofs.state,
     ...(provider.usesNonce && { nonce: proofs.nonce }),
     ...(provider.usesPkce && { code_challenge: challenge, code_challenge_method: 'S256' }),

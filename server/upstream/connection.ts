@@ -13,7 +13,7 @@ import { type Endpoints, isProviderKey, PROVIDERS, type Provider } from './provi
 import type { UpstreamSettings } from './settings.ts';
 
 /** All calls of one sign-in together; the reader is answered within 5 s (reliability R-84). */
-const PATIENCE_MS = 4500;
+const PATIENCE_MS = 4000;
 const DISCOVERY_MS = 3_600_000;
 /** Just under the minute after which openid-client asks again for a key that it does not know. */
 const KEY_SET_MS = 59_000;

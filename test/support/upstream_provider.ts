@@ -20,7 +20,7 @@ export type Tampering = {
   /** Of each path: how long it waits, what it answers. */
   at?: Record<string, { delayMs?: number; status?: number; text?: string }>;
 };
-type Issued = { nonce: string | null; challenge: string | null; redirectUri: string; person: Claims };
+type Issued = { scope: string; nonce: string | null; challenge: string | null; redirectUri: string; person: Claims };
 
 export type FakeProvider = Awaited<ReturnType<typeof startFakeProvider>>;
 
@@ -86,6 +86,7 @@ export async function startFakeProvider(options: { name?: string; issParameter?:
     const code = randomBytes(16).toString('hex');
     const redirectUri = asking.get('redirect_uri') ?? '';
     codes.set(code, {
+      scope: asking.get('scope') ?? '',
       nonce: asking.get('nonce'),
       challenge: asking.get('code_challenge'),
       redirectUri,
@@ -115,8 +116,10 @@ export async function startFakeProvider(options: { name?: string; issParameter?:
     )
       return [{ error: 'invalid_grant' }, 400];
     const accessToken = makeAccessToken(issued.person);
-    const idToken = await makeIdToken({ ...issued.person, ...(issued.nonce && { nonce: issued.nonce }) });
-    return [{ access_token: accessToken, token_type: 'Bearer', expires_in: 3600, id_token: idToken }, 200];
+    const answer = { access_token: accessToken, token_type: 'Bearer', expires_in: 3600 };
+    if (!issued.scope.split(' ').includes('openid')) return [answer, 200];
+    const claims = { ...issued.person, ...(issued.nonce && { nonce: issued.nonce }) };
+    return [{ ...answer, id_token: await makeIdToken(claims) }, 200];
   }
 
   /** An access token about somebody, made for one client. */
