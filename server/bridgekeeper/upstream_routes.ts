@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
-import { type Client, type Clients, callbackOrigins } from '../clients/clients.ts';
+import { type Client, type Clients, callbackOrigins, redirectHost, redirectOrigins } from '../clients/clients.ts';
 import { readJson } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { isSubresource } from '../http/fetch_metadata.ts';
@@ -12,6 +12,7 @@ import { configuredUrl, type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { asHost, type CallbackUri } from '../lib/ids.ts';
 import { checkCallback } from '../lib/url.ts';
+import type { ReturnTo } from '../login/login.ts';
 import { keepSignedIn, readAttempt } from '../login/middleware.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import type { StoredUpstream } from '../realms/realms.ts';
@@ -57,8 +58,8 @@ export function bridgekeeperUpstreamRoutes(options: {
     const entry = getProvider(ctx, query['auth-provider']);
     const wanted = query['redirect-url'];
     if (domain.role === 'auth') {
-      const returnPath = await returnPathOf(ctx, wanted, query);
-      const from = { returnPath, browser: keepBrowser(ctx), address: addressOf(ctx), link: null };
+      const to = await returnTo(ctx, wanted, query);
+      const from = { to, browser: keepBrowser(ctx), address: addressOf(ctx), link: null };
       return failures.follow(ctx, entry.id, await upstream.start(realm, entry, from));
     }
     const client = await clients.findForHost(domain.host);
@@ -72,31 +73,31 @@ export function bridgekeeperUpstreamRoutes(options: {
    * Where on the auth domain the reader goes on: a page there, its authorize endpoint (which checks everything again), or that
    * endpoint for the site whose page was asked for. Security 205: parsed, never compared by its beginning.
    */
-  async function returnPathOf(
+  async function returnTo(
     ctx: Context,
     wanted: string | undefined,
     strays: Partial<Record<string, string>>,
-  ): Promise<OwnPath> {
+  ): Promise<ReturnTo> {
     const { realm } = siteOf(ctx);
-    if (wanted === undefined) return '/';
+    if (wanted === undefined) return { path: '/', client: null, targets: [] };
     const authorize = parseAuthorize(wanted, realm.authOrigin);
     if (authorize) {
       for (const name of STRAYS) {
         const stray = strays[name];
         if (stray !== undefined && !authorize.searchParams.has(name)) authorize.searchParams.set(name, stray);
       }
-      return `${authorize.pathname}${authorize.search}` as OwnPath;
+      const asking = await clients.find(realm.id, authorize.searchParams.get('client_id') ?? '');
+      return toClient(`${authorize.pathname}${authorize.search}` as OwnPath, asking);
     }
     const sites = await clients.listSites(realm.id);
     const checked = checkCallback(wanted, [realm.authOrigin, ...sites.map(({ origin }) => origin)]);
     if (!checked.ok) throw refusedCallback(wanted);
     const url = new URL(checked.callback);
-    if (url.origin === realm.authOrigin) return `${url.pathname}${url.search}` as OwnPath;
+    if (url.origin === realm.authOrigin) return toClient(`${url.pathname}${url.search}` as OwnPath, null);
     const client = await clients.findForHost(asHost(url.host));
     if (!client) throw refusedCallback(wanted);
-    return authorizeUrl(ctx, client, { callback: checked.callback, flow: null }).slice(
-      realm.authOrigin.length,
-    ) as OwnPath;
+    const back = authorizeUrl(ctx, client, { callback: checked.callback, flow: null });
+    return toClient(back.slice(realm.authOrigin.length) as OwnPath, client);
   }
 
   async function signInWithToken(ctx: Context) {
@@ -189,6 +190,13 @@ export function bridgekeeperUpstreamRoutes(options: {
       handle: signInWithToken,
     },
   ]);
+}
+
+/** The way back to a client, with the origins that the redirects after a form reach on it. */
+function toClient(path: OwnPath, client: Client | null): ReturnTo {
+  if (!client) return { path, client: null, targets: [] };
+  const targets = client.domain ? callbackOrigins(client) : redirectOrigins(client);
+  return { path, client: { name: client.name, host: client.domain?.host ?? redirectHost(client) }, targets };
 }
 
 /** An authorize address of the auth domain; null for any other. */

@@ -59,7 +59,11 @@ export function connectionRoutes(options: {
     if (!hasCsrfToken(ctx, form.csrf_token)) return refuse(ctx, 403, 'form-renewed');
     const entry = upstream.find(realm, form.provider);
     if (!entry) throw new AppError('not_found', { description: 'This realm does not sign in with that provider.' });
-    const from = { returnPath: PAGE, browser: keepBrowser(ctx), address: addressOf(ctx) } as const;
+    const from = {
+      to: { path: PAGE, client: null, targets: [] },
+      browser: keepBrowser(ctx),
+      address: addressOf(ctx),
+    } as const;
     await failures.follow(ctx, entry.id, await upstream.startLink(signedIn, realm, entry, from));
   }
 

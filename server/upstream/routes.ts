@@ -17,6 +17,7 @@ import { callbackPath, type FailureReason, type Upstream } from './upstream.ts';
 const ANSWER = ['code', 'state', 'iss', 'error', 'error_description', 'user'] as const;
 /** A name that Apple posts is short; anything longer is left out. */
 const LONGEST_POSTED = 2000;
+const FRONT_PAGE = { path: '/', client: null, targets: [] } as const;
 const STATUSES: Record<FailureReason, number> = {
   expired: 400,
   cancelled: 200,
@@ -45,13 +46,9 @@ export function upstreamRoutes(options: {
   async function start(ctx: Context) {
     const { realm, domain } = siteOf(ctx);
     const entry = getProvider(ctx, String(ctx['params']?.provider ?? ''));
-    const to = await login.readReturn(domain.host, readQuery(ctx, ['request_handle']).request_handle);
-    const from = {
-      returnPath: to?.path ?? '/',
-      browser: keepBrowser(ctx),
-      address: addressOf(ctx),
-      link: null,
-    } as const;
+    const { request_handle: handle } = readQuery(ctx, ['request_handle']);
+    const to = (await login.readReturn(domain.host, handle)) ?? FRONT_PAGE;
+    const from = { to, browser: keepBrowser(ctx), address: addressOf(ctx), link: null };
     await failures.follow(ctx, entry.id, await upstream.start(realm, entry, from));
   }
 
@@ -65,10 +62,9 @@ export function upstreamRoutes(options: {
     const attempt = await readAttempt(ctx, reader);
     const outcome = await upstream.finish(attempt, entry, { parameters, browser: readBrowser(ctx) });
     if (!outcome.ok) return failures.send(ctx, entry.id, outcome);
-    const { completed, returnPath: path } = outcome;
+    const { completed, returnPath: path, handle } = outcome;
     if (!completed) return seeOther(ctx, path);
     if (!completed.ok) throw new AppError('verification_required');
-    const handle = await login.makeReturn(siteOf(ctx).domain.host, { path, client: null, targets: [] });
     goOn(ctx, completed, { path, handle });
   }
 

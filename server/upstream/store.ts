@@ -9,7 +9,7 @@ import type { Identity } from './upstream.ts';
 
 const INSERT_ATTEMPT = writeStatement(
   'upstream.insert_attempt',
-  `insert into upstream_attempts (state_hash, realm_id, provider, browser_hash, return_path, link_session_id, expires_at)
+  `insert into upstream_attempts (state_hash, realm_id, provider, browser_hash, return_handle, link_session_id, expires_at)
    values ($1, $2, $3, $4, $5, $6, causeway_now() + make_interval(secs => $7::integer))`,
 );
 // Everything that an attempt is bound to stands in the one statement that uses it up (security 158).
@@ -17,7 +17,7 @@ const CONSUME_ATTEMPT = writeStatement(
   'upstream.consume_attempt',
   `delete from upstream_attempts
     where state_hash = $1 and realm_id = $2 and provider = $3 and browser_hash = $4 and expires_at > causeway_now()
-   returning return_path, link_session_id`,
+   returning return_handle, link_session_id`,
 );
 const FIND_LINKED = readStatement(
   'upstream.find_linked',
@@ -43,15 +43,15 @@ export type AttemptDraft = {
   realmId: RealmId;
   upstreamId: string;
   browserHash: TokenHash;
-  returnPath: string;
+  returnHandle: string;
   linkSessionId: SessionId | null;
   ttlSeconds: number;
 };
-export type ConsumedAttempt = { returnPath: string; linkSessionId: SessionId | null };
+export type ConsumedAttempt = { returnHandle: string; linkSessionId: SessionId | null };
 
 export async function insertAttempt(q: Queryable, draft: AttemptDraft): Promise<void> {
-  const { stateHash, realmId, upstreamId, browserHash, returnPath, linkSessionId, ttlSeconds } = draft;
-  await q.run(INSERT_ATTEMPT, [stateHash, realmId, upstreamId, browserHash, returnPath, linkSessionId, ttlSeconds]);
+  const { stateHash, realmId, upstreamId, browserHash, returnHandle, linkSessionId, ttlSeconds } = draft;
+  await q.run(INSERT_ATTEMPT, [stateHash, realmId, upstreamId, browserHash, returnHandle, linkSessionId, ttlSeconds]);
 }
 
 /** Uses an attempt up; null when it is none of this realm, provider and browser, was used, or has expired. */
@@ -62,7 +62,10 @@ export async function consumeAttempt(
   const [row] = await q.run(CONSUME_ATTEMPT, [of.stateHash, of.realmId, of.upstreamId, of.browserHash]);
   if (!row) return null;
   const link = row['link_session_id'];
-  return { returnPath: String(row['return_path']), linkSessionId: link === null ? null : asSessionId(String(link)) };
+  return {
+    returnHandle: String(row['return_handle']),
+    linkSessionId: link === null ? null : asSessionId(String(link)),
+  };
 }
 
 /** One batch of attempts that have expired; true when there may be more. */

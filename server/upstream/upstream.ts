@@ -11,7 +11,7 @@ import type { OwnPath } from '../http/redirect.ts';
 import type { AccountId, PlainToken, SessionId } from '../lib/ids.ts';
 import { deriveKey } from '../lib/seal.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
-import type { Attempt, Completed, Login } from '../login/login.ts';
+import type { Attempt, Completed, Login, ReturnTo } from '../login/login.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { Realm, Realms, StoredUpstream } from '../realms/realms.ts';
 import { authorizationUrl, type CallbackParameters, exchangeCode, type Proofs } from './code_exchange.ts';
@@ -49,7 +49,7 @@ export type Failure = {
   retryAfterSeconds: number | null;
 };
 export type Started = { ok: true; url: URL } | Failure;
-export type Finished = { ok: true; completed: Completed | null; returnPath: OwnPath } | Failure;
+export type Finished = { ok: true; completed: Completed | null; returnPath: OwnPath; handle: string } | Failure;
 
 const ATTEMPT_SECONDS = 600;
 
@@ -84,22 +84,22 @@ export function createUpstream(options: {
   async function start(
     realm: Realm,
     upstream: StoredUpstream,
-    from: { browser: PlainToken; returnPath: OwnPath; address: string | null; link: SessionId | null },
+    from: { browser: PlainToken; to: ReturnTo; address: string | null; link: SessionId | null },
   ): Promise<Started> {
     const taken = await rateLimits.take([addressTake(realm, from.address)]);
-    if (!taken.isAllowed) return failure('throttled', from.returnPath, { retryAfterSeconds: taken.retryAfterSeconds });
+    if (!taken.isAllowed) return failure('throttled', from.to.path, { retryAfterSeconds: taken.retryAfterSeconds });
     const proofs = proofsOf(from.browser, createToken());
     const challenge = hashToken(proofs.verifier).toString('base64url');
     const reached = await connections.attempt({ realm, upstream }, async (connection) =>
       authorizationUrl(connection, redirectUriOf(realm, upstream), proofs, challenge),
     );
-    if (!reached.ok) return failure('unavailable', from.returnPath, reached);
+    if (!reached.ok) return failure('unavailable', from.to.path, reached);
     await store.insertAttempt(db, {
       stateHash: hashToken(proofs.state),
       realmId: realm.id,
       upstreamId: upstream.id,
       browserHash: hashToken(from.browser),
-      returnPath: from.returnPath,
+      returnHandle: await login.makeReturn(realm.authHost, from.to),
       linkSessionId: from.link,
       ttlSeconds: ATTEMPT_SECONDS,
     });
@@ -111,7 +111,7 @@ export function createUpstream(options: {
     signedIn: SignedIn,
     realm: Realm,
     upstream: StoredUpstream,
-    from: { browser: PlainToken; returnPath: OwnPath; address: string | null },
+    from: { browser: PlainToken; to: ReturnTo; address: string | null },
   ): Promise<Started> => start(realm, upstream, { ...from, link: signedIn.session.id });
 
   /** Ends a sign-in with what the browser brought back from the provider. */
@@ -132,7 +132,8 @@ export function createUpstream(options: {
       };
     const begun = bound && (await store.consumeAttempt(db, bound));
     if (!state || !browser || !begun) return failure('expired', null);
-    const returnPath = begun.returnPath as OwnPath;
+    const handle = begun.returnHandle;
+    const returnPath = (await login.readReturn(realm.authHost, handle))?.path ?? '/';
     const link = begun.linkSessionId;
     if (link !== null && current?.session.id !== link) return failure('other-session', returnPath);
     const redirectUri = redirectUriOf(realm, upstream);
@@ -153,8 +154,8 @@ export function createUpstream(options: {
     const linkTo = link === null ? null : (current?.account.id ?? null);
     const settled = await settlePerson(attempt, { upstream, connection, claims: exchanged.claims, linkTo });
     if (!settled.ok) return failure(settled.reason, returnPath, retryOf(settled));
-    if (link !== null) return { ok: true, completed: null, returnPath };
-    return { ok: true, completed: await login.complete(attempt, toProof(settled.accountId)), returnPath };
+    if (link !== null) return { ok: true, completed: null, returnPath, handle };
+    return { ok: true, completed: await login.complete(attempt, toProof(settled.accountId)), returnPath, handle };
   }
 
   /** Signs in an app that brings a token of the provider (security 203). */

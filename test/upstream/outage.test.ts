@@ -1,5 +1,5 @@
 import test from 'ava';
-import { createBreaker } from '../../server/upstream/breaker.ts';
+import { createBreaker } from '../../server/lib/breaker.ts';
 import { PASSWORD, startTestServer } from '../support/server.ts';
 import { startFakeProvider } from '../support/upstream_provider.ts';
 import {
