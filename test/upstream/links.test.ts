@@ -42,9 +42,9 @@ const ESCAPES = [
   `${AUTH}${API}/login?auth-provider=corp`,
   `http://auth.test.localhost:81${API}/oauth/authorize`,
 ];
-for (const escape of ESCAPES) {
-  test.serial(`security 205: ${escape} is not the authorize endpoint, however it begins`, async (t) => {
-    t.is((await browser().navigate(loginUrl(AUTH, 'corp', escape), { from: AUTH })).status, 400);
+for (const wanted of ESCAPES) {
+  test.serial(`security 205: ${wanted} is not the authorize endpoint, however it begins`, async (t) => {
+    t.is((await browser().navigate(loginUrl(AUTH, 'corp', wanted), { from: AUTH })).status, 400);
   });
 }
 
