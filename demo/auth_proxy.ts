@@ -1,5 +1,6 @@
 /**
- * The one thing a publisher's web server has to do for Causeway: hand `/api/auth/v1/*` on to it, and nothing else.
+ * The one thing a publisher's web server has to do for Causeway: hand `/api/auth/v1/*` on to it, and nothing else (`/api/login/*`
+ * too where pages sign in with a token that another provider's script has given them).
  * Whatever you use in production (nginx, Caddy, a CDN), these are the points to carry over:
  * Host kept · X-Forwarded-For written by us, not by the reader · no buffering · hang up when the reader hangs up.
  * contract.md §1 and §5.
@@ -9,6 +10,7 @@ import { createProxyMiddleware } from 'http-proxy-middleware';
 
 /** Everything below this path belongs to Causeway; everything else on the host is the publisher's own. */
 export const AUTH_PREFIX = '/api/auth/v1/';
+const PREFIXES = [AUTH_PREFIX, '/api/login/'];
 
 /** Passes a request on when it is for Causeway, calls `next` when it is for the site itself. */
 export type AuthProxy = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
@@ -60,11 +62,12 @@ export function createAuthProxy({ causeway, log, answerTimeoutMs = 20_000 }: Aut
   };
 }
 
-/** True for targets below the prefix, both as written and after `.`/`..` segments (also `%2e`) are resolved. */
+/** True for targets below a prefix, both as written and after `.`/`..` segments (also `%2e`) are resolved. */
 export function isForCauseway(target: string): boolean {
-  if (!target.startsWith(AUTH_PREFIX)) return false;
+  const isBelow = (path: string) => PREFIXES.some((prefix) => path.startsWith(prefix));
+  if (!isBelow(target)) return false;
   // `/api/auth/v1/../../metrics` would otherwise reach paths of the server that are not public on this host.
-  return URL.canParse(`http://site${target}`) && new URL(`http://site${target}`).pathname.startsWith(AUTH_PREFIX);
+  return URL.canParse(`http://site${target}`) && isBelow(new URL(`http://site${target}`).pathname);
 }
 
 /**

@@ -42,6 +42,8 @@ export type OfficialClient = {
 export const VERSIONS = { '2.8.2': official, '2.8.1': older };
 
 type Reader = { browser: Browser; site: SiteName; front: string; sent: Sent[] };
+/** Does something in the name of the reader, such as a function that the client gave back. */
+type As = <T>(work: () => T) => T;
 export type Sent = { method: string; path: string; status: number; contentType: string | null };
 
 /** The file that a page loads. */
@@ -97,14 +99,15 @@ export async function startFronts(server: TestServer) {
     browser: Browser,
     site: SiteName,
     version: keyof typeof VERSIONS = '2.8.2',
-  ): { client: OfficialClient; sent: Sent[] } {
+  ): { client: OfficialClient; sent: Sent[]; as: As } {
     const front = fronts.find((one) => one.site === site)?.origin ?? '';
     const sent: Sent[] = [];
+    const as: As = (work) => reading.run({ browser, site, front, sent }, work);
     const calls = Object.entries(VERSIONS[version]).map(([name, call]) => [
       name,
-      (...values: unknown[]) => reading.run({ browser, site, front, sent }, () => call(...values)),
+      (...values: unknown[]) => as(() => call(...values)),
     ]);
-    return { client: Object.fromEntries(calls) as OfficialClient, sent };
+    return { client: Object.fromEntries(calls) as OfficialClient, sent, as };
   }
 
   async function close() {
