@@ -57,10 +57,12 @@ for (const javaScriptEnabled of [true, false]) {
       const context = await newReader(t, browser, { javaScriptEnabled });
       const { complaints } = record(context);
       const page = await context.newPage();
+      await page.goto(`${guild}/login`);
+      await signInAtGuild(page, member.email);
+      await page.waitForURL(`${guild}/`);
       await page.goto(stack.article, { waitUntil: 'commit' });
       await page.click('[data-sign-in]');
       await page.getByRole('link', { name: 'Continue with Printers Guild' }).click();
-      await signInAtGuild(page, member.email);
       await page.waitForURL(stack.article);
       if (javaScriptEnabled) await isShown(page, 'signed-in');
       t.is(await whoIs(stack, context, stack.news), member.email);

@@ -179,6 +179,19 @@ test.serial('security 163: whoever is disabled gets the same answer as somebody 
   t.is(await whoIs(reader), null);
 });
 
+test.serial('security 163: whoever has a second factor is asked for it, and has no session before', async (t) => {
+  idp.reset();
+  const reader = browser();
+  await signIn(reader);
+  const id = String((await whoIs(reader))?.['id']);
+  await db.builder('totp_factors').insert({ account_id: id, secret_jwe: 'not needed to be asked', last_step: 0 });
+  const again = browser();
+  const end = await signIn(again);
+  t.true(end.hops.at(-1)?.startsWith(`${AUTH}/login/second-factor`), end.hops.at(-1));
+  t.is(await whoIs(again), null);
+  t.false(again.jarOf(HOSTS.auth).has('qt-auth'));
+});
+
 test.serial('security 163: a provider that the realm has not enabled is refused at every door', async (t) => {
   const reader = browser();
   t.is((await reader.navigate(`${AUTH}/login/with/google`)).status, 404);
