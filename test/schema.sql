@@ -442,7 +442,7 @@ create table upstream_attempts (
   realm_id bigint not null,
   provider text not null,
   browser_hash bytea not null,
-  return_path text not null,
+  return_handle text not null,
   link_session_id uuid,
   created_at timestamp with time zone not null default causeway_now(),
   expires_at timestamp with time zone not null,
