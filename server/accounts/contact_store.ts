@@ -79,6 +79,8 @@ export async function updateContact(q: Queryable, id: AccountId, change: Contact
 export async function dropWaysIn(q: Queryable, id: AccountId): Promise<void> {
   await q.builder('accounts').where({ id }).update({
     password_hash: null,
+    // An old session that is adopted by this id is a way in too.
+    external_id: null,
     phone_number: null,
     login_phone_number: null,
     communication_email: null,

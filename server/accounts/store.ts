@@ -154,6 +154,8 @@ export async function resetToOwner(q: Queryable, id: AccountId, person: VouchedP
       password_hash: null,
       username: null,
       username_canonical: null,
+      // An old session that is adopted by this id is a way in too.
+      external_id: null,
       phone_number: null,
       login_phone_number: null,
       communication_email: null,

@@ -110,6 +110,16 @@ test('an account that never verified the address is not handed over, and a disab
   t.is(await who(other, NEWS), null);
 });
 
+test('security 151: an account that the proven owner of its address took over is not reached by an old session', async (t) => {
+  const account = await server.makeAccount({ email: 'nina@old.example', name: 'Nina' });
+  const { db, ownership } = server.services;
+  await db.builder('accounts').where({ id: account.id }).update({ external_id: 'old-olaf' });
+  await db.transaction((q) => ownership.prove(q, account, { kind: 'email' }, { isMaker: false, address: null }));
+  const browser = holding(HOSTS.news, 'old_sid', 'olaf-live');
+  await browser.navigate(start(NEWS), { from: `${NEWS}/` });
+  t.is(await who(browser, NEWS), 'Person olaf', 'he gets an account of his own');
+});
+
 test('one value is adopted once: of ten browsers at the same time one is signed in, and none after', async (t) => {
   const browsers = Array.from({ length: 10 }, () => holding(HOSTS.news, 'old_sid', 'frida-live'));
   await Promise.all(browsers.map((browser) => browser.navigate(start(NEWS), { from: `${NEWS}/` })));
