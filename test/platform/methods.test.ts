@@ -17,6 +17,13 @@ const BARE: Record<string, number> = {
   'bridgekeeper.login': 415,
   'bridgekeeper.signup': 415,
   'bridgekeeper.profile': 415,
+  'bridgekeeper.send_otp': 415,
+  'bridgekeeper.update_with_otp': 415,
+  'bridgekeeper.forgot_password': 415,
+  'bridgekeeper.reset_password_with_token': 415,
+  'bridgekeeper.reset_password_token': 415,
+  'bridgekeeper.reset_password': 415,
+  'bridgekeeper.send_verification_link': 415,
   'bridgekeeper.logout': 204,
   'bridgekeeper.confirm_logout': 415,
   'bridgekeeper.validate': 401,
@@ -29,6 +36,14 @@ const BARE: Record<string, number> = {
   'bridgekeeper.auto_sso': 400,
   'bridgekeeper.token': 400,
   'bridgekeeper.script': 200,
+  'bridgekeeper.show_signed_out': 200,
+  'bridgekeeper.tfa_qr_code': 401,
+  'bridgekeeper.tfa_enable': 415,
+  'bridgekeeper.tfa_validate': 415,
+  'bridgekeeper.upstream_start': 400,
+  'bridgekeeper.google_one_tap': 415,
+  'bridgekeeper.upstream_token': 415,
+  'bridgekeeper.upstream_script_token': 415,
   'login.home': 200,
   'login.show_sign_in': 200,
   'login.sign_in': 415,
@@ -37,6 +52,19 @@ const BARE: Record<string, number> = {
   'login.ask_sign_out': 303,
   'login.sign_out': 415,
   'login.show_signed_out': 200,
+  'login.show_second_factor': 303,
+  'login.second_factor': 415,
+  'upstream.start': 404,
+  'upstream.finish_google': 404,
+  'upstream.finish_facebook': 404,
+  'upstream.finish_apple': 404,
+  'upstream.finish_linkedin': 404,
+  'upstream.finish_github': 404,
+  'upstream.finish_microsoft': 404,
+  'upstream.finish_oidc': 404,
+  'upstream.finish_oauth': 404,
+  'upstream.finish_posted': 404,
+  'upstream.show_failure': 400,
   'oauth.authorize': 400,
   'oauth.authorize_by_post': 415,
   'oauth.show_consent': 400,
@@ -84,7 +112,8 @@ for (const [role, host] of [
         const route = served.find((one) => one.method === (method === 'HEAD' ? 'GET' : method));
         const what = `${method} ${path} on ${role}: ${answer.status}`;
         if (served.length === 0) t.is(answer.status, 404, what);
-        else if (route && allowed.includes(method)) t.is(answer.status, BARE[route.name] ?? 0, what);
+        else if (route && allowed.includes(method))
+          t.is(answer.status, BARE[route.name] ?? 0, `${route.name}: ${what}`);
         else {
           t.is(answer.status, 405, what);
           t.deepEqual(answer.headers.allow?.split(', ').sort(), allowed, what);
