@@ -2,6 +2,7 @@
 
 import Router from '@koa/router';
 import Koa from 'koa';
+import { twoStepRoutes } from './account_page/two_step_routes.ts';
 import { bridgekeeperContactRoutes } from './bridgekeeper/contact_routes.ts';
 import { bridgekeeperOAuthRoutes } from './bridgekeeper/oauth_routes.ts';
 import { presentBareFailure, presentFailure } from './bridgekeeper/present.ts';
@@ -47,6 +48,7 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperUpstreamRoutes(services),
     ...loginRoutes(services),
     ...secondFactorRoutes(services),
+    ...twoStepRoutes(services),
     ...signOutRoutes(services),
     ...upstreamRoutes(services),
     ...connectionRoutes(services),

@@ -115,7 +115,7 @@ export async function createServices(options: {
   });
   const accounts = createAccounts({ db, audit, realms, sessions, passwords });
   const reader = createReader({ accounts, sessions });
-  const mfa = createMfa({ db, audit, rateLimits, accounts, secrets });
+  const mfa = createMfa({ db, audit, rateLimits, accounts, messages, secrets });
   const ownership = createOwnership({
     audit,
     sessions,

@@ -13,7 +13,7 @@ import { addImportCommand } from './import_options.ts';
 import { runMigrations } from './migrate.ts';
 import { showReceipts } from './receipts.ts';
 import { demandConfirmation, endBefore, endSessions, parseMoment, type Which } from './sessions.ts';
-import { addUser, readPassword } from './users.ts';
+import { addUser, readPassword, resetFactors } from './users.ts';
 
 const AFTER_HELP = `
 Settings come from the environment (docs/configuration.md). Without DATABASE_URL every command works on the embedded
@@ -77,6 +77,14 @@ function addPeopleCommands(program: Command): void {
       },
     );
   addImportCommand(users);
+  users
+    .command('reset-factors')
+    .description('Takes every second factor and the recovery codes off an account, for somebody who has lost them.')
+    .requiredOption('--realm <SLUG>', 'the realm of the account')
+    .requiredOption('--email <ADDRESS>', 'its e-mail address')
+    .action((options: { realm: string; email: string }) =>
+      withContext((context) => resetFactors(context, options.realm, options.email)),
+    );
   const sessions = program
     .command('sessions')
     .description('Ends sessions, and tells what became of telling the sites.');

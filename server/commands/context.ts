@@ -12,8 +12,10 @@ import { migrate } from '../db/migrate.ts';
 import { createGuardedFetch } from '../http/outgoing.ts';
 import { createImports } from '../imports/imports.ts';
 import { createKeys } from '../keys/keys.ts';
+import { createMfa } from '../mfa/mfa.ts';
 import { recordEnd } from '../oidc/oidc.ts';
 import { createBreachedPasswords, createPasswords } from '../passwords/passwords.ts';
+import { createRateLimits } from '../ratelimit/ratelimit.ts';
 import { createRealms } from '../realms/realms.ts';
 import { createSessions } from '../sessions/sessions.ts';
 
@@ -141,6 +143,15 @@ export function createContext({
     tokenSeconds: 3600,
   };
   const imports = createImports({ db, audit, realms });
+  const openMfa = () =>
+    createMfa({
+      db,
+      audit,
+      rateLimits: createRateLimits({ db }),
+      accounts: openAccounts(),
+      messages: null,
+      secrets: secrets(),
+    });
   const openKeys = () => createKeys({ db, notifications: null, secrets: secrets(), policy });
   const print = (line: string) => void process.stdout.write(`${line}\n`);
 
@@ -155,4 +166,5 @@ export function createContext({
   }
 
   return { config, db, audit, realms, clients, sessions, imports, openAccounts, openKeys, getRealm, print };
+  return { config, db, audit, realms, clients, sessions, openAccounts, openMfa, openKeys, getRealm, print };
 }

@@ -22,6 +22,24 @@ export async function addUser(context: CommandContext, slug: string, user: NewUs
   context.print(`sub ${registered.account.sub}`);
 }
 
+/**
+ * Takes every second factor off an account and prints what it was. Its sessions end: who took the phone may be in one of them.
+ * @throws CommandFailed
+ */
+export async function resetFactors(context: CommandContext, slug: string, email: string): Promise<void> {
+  const { db, sessions } = context;
+  const realm = await context.getRealm(slug);
+  const account = await context.openAccounts().findByEmail(db, realm.id, email);
+  if (!account) throw new CommandFailed(`Realm ${realm.slug} has no account with the address ${email}.`);
+  const kinds = await db.transaction(async (q) => {
+    const removed = await context.openMfa().reset(q, account);
+    const of = { realmId: realm.id, accountId: account.id };
+    if (removed.length > 0) await sessions.revokeAllOf(q, of, { reason: 'operator', address: null });
+    return removed;
+  });
+  context.print(kinds.length === 0 ? 'it had no second factor' : `removed: ${kinds.join(', ')}`);
+}
+
 /** The password of a new account. @throws UsageFault when there is nobody to ask, CommandFailed when the two answers differ */
 export async function readPassword(isOnStandardInput: boolean): Promise<string> {
   if (isOnStandardInput) return (await readAll(process.stdin)).replace(/\r?\n$/, '');

@@ -6,6 +6,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId, RealmId } from '../lib/ids.ts';
 import { createVault } from '../lib/seal.ts';
+import type { Messages } from '../messages/messages.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Factor, From, Proven, SetUp, SetUpRefused, SignedInReader } from './mfa.ts';
 import { createRecoveryCodes, hashRecoveryCode } from './recovery_codes.ts';
@@ -13,6 +14,8 @@ import * as store from './store.ts';
 import { createSecret, type Enrolment, presentEnrolment, stepOfCode } from './totp.ts';
 import { sessionTakes, type Tries } from './tries.ts';
 
+/** As the letter to the owner says it. */
+const CHANGES = { 'factor.added': 'added', 'factor.removed': 'removed', 'recovery-codes.renewed': 'changed' } as const;
 /** How long a page of the account waits for the first code. */
 const ENROLMENT_SECONDS = 600;
 
@@ -27,10 +30,12 @@ export function createFactors(options: {
   db: Database;
   audit: Audit;
   accounts: Accounts;
+  /** Null where nobody is written to: a command of an operator. */
+  messages: Pick<Messages, 'send'> | null;
   tries: Tries;
   secrets: readonly string[];
 }) {
-  const { db, audit, accounts, tries } = options;
+  const { db, audit, accounts, messages, tries } = options;
   // Two purposes, so that what a page carries can never become what is stored, nor the other way round.
   const stored = createVault({ secrets: options.secrets, purpose: 'totp' });
   const carried = createVault({ secrets: options.secrets, purpose: 'totp-enrolment' });
@@ -148,10 +153,11 @@ export function createFactors(options: {
   async function noteChange(
     q: Queryable,
     change: {
-      realm: Pick<Realm, 'id'>;
+      /** With no more than the id nobody is written to: an operator acts, or somebody reclaims the account. */
+      realm: Realm | Pick<Realm, 'id'>;
       accountId: AccountId;
       from: From;
-      type: 'factor.added' | 'factor.removed' | 'recovery-codes.renewed';
+      type: keyof typeof CHANGES;
       kind: Factor['kind'] | 'recovery-codes';
     },
   ): Promise<void> {
@@ -165,6 +171,31 @@ export function createFactors(options: {
       sessionId: change.from.sessionId ?? null,
       address: change.from.address,
       detail: { kind: change.kind },
+    });
+    if ('authOrigin' in change.realm) await tellOwner(q, { ...change, realm: change.realm });
+  }
+
+  /** Security 169: the owner is told, in case it was somebody else. */
+  async function tellOwner(
+    q: Queryable,
+    change: { realm: Realm; accountId: AccountId; from: From; type: keyof typeof CHANGES; kind: string },
+  ): Promise<void> {
+    const { realm, from } = change;
+    const account = await accounts.findById(q, change.accountId);
+    if (!account?.email || !messages) return;
+    await messages.send(q, {
+      realmId: realm.id,
+      to: { kind: 'email', address: account.email },
+      template: 'factor-changed',
+      locale: realm.settings.locale,
+      values: {
+        change: CHANGES[change.type],
+        factor: change.kind.replace('-', '_'),
+        link: `${realm.authOrigin}/account/two-step`,
+        time: Date.now(),
+        ...(from.address !== null && { address: from.address }),
+      },
+      expiresInSeconds: null,
     });
   }
 

@@ -6,6 +6,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { AccountId, Host, SessionId, TokenHash } from '../lib/ids.ts';
+import type { Messages } from '../messages/messages.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { Realm } from '../realms/realms.ts';
 import { createChallenges } from './challenges.ts';
@@ -57,11 +58,13 @@ export function createMfa(options: {
   audit: Audit;
   rateLimits: RateLimits;
   accounts: Accounts;
+  /** Null where nobody is written to: a command of an operator. */
+  messages: Pick<Messages, 'send'> | null;
   secrets: readonly string[];
 }) {
-  const { db, audit, rateLimits, accounts } = options;
+  const { db, audit, rateLimits, accounts, messages } = options;
   const tries = createTries({ db, audit, rateLimits });
-  const factors = createFactors({ db, audit, accounts, tries, secrets: options.secrets });
+  const factors = createFactors({ db, audit, accounts, messages, tries, secrets: options.secrets });
   const challenges = createChallenges({ db, accounts, tries, factors });
 
   /** What still stands between a proof and a session; null when nothing. */

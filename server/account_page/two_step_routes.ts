@@ -1,0 +1,192 @@
+// The hosted page of two-step sign-in for readers who are signed in: set it up, new recovery codes, turn it off. Each needs a
+// recent sign-in, with the factor that there is (security 169); who lacks that is taken to it and comes back here.
+
+import { z } from 'zod';
+import type { SignedIn } from '../accounts/accounts.ts';
+import type { Reader } from '../accounts/middleware.ts';
+import type { Database } from '../db/database.ts';
+import { readForm } from '../http/body.ts';
+import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { AppError } from '../http/errors.ts';
+import { readQuery } from '../http/query.ts';
+import { type OwnPath, seeOther } from '../http/redirect.ts';
+import { type Context, routes } from '../http/route.ts';
+import type { Login, ReturnTo } from '../login/login.ts';
+import { keepSignedIn, readAttempt, throttled, withReturn } from '../login/middleware.ts';
+import type { Enrolment, Mfa, SetUpRefused } from '../mfa/mfa.ts';
+import { mayChangeFactors, requireFactorChange } from '../mfa/middleware.ts';
+import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { settingSeconds } from '../realms/realms.ts';
+
+const formField = z.string().max(8000).default('');
+const twoStepForm = z.object({
+  act: z.enum(['', 'renew-codes', 'remove']).default(''),
+  code: formField,
+  carried: formField,
+  saved: formField,
+  handle: formField,
+  csrf_token: formField,
+  renewed: formField,
+});
+
+export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; reader: Reader; pages: SitePages }) {
+  const { db, mfa, login, reader, pages } = options;
+  type Page = { to: ReturnTo | null; problem?: string | null; retryAfterSeconds?: number | null };
+
+  async function show(ctx: Context) {
+    const { request_handle: handle } = readQuery(ctx, ['request_handle']);
+    const to = await login.readReturn(siteOf(ctx).domain.host, handle);
+    const signedIn = await reader.find(ctx);
+    const elsewhere = await signInFirst(ctx, signedIn, handle);
+    if (elsewhere || !signedIn) return seeOther(ctx, elsewhere ?? '/');
+    if (signedIn.account.isTfaEnabled) return showState(ctx, signedIn);
+    requireOffered(ctx);
+    const { carried, ...enrolment } = await mfa.beginEnrolment(siteOf(ctx).realm, signedIn.account);
+    showSetUp(ctx, { enrolment, carried }, { to });
+  }
+
+  /** Where a reader has to go first; null when the sign-in is recent and made with the factor that there is. */
+  async function signInFirst(
+    ctx: Context,
+    signedIn: SignedIn | null,
+    handle: string | undefined,
+  ): Promise<OwnPath | null> {
+    const { realm, domain } = siteOf(ctx);
+    const isRecent = signedIn !== null && signedIn.session.ageSeconds <= settingSeconds(realm.settings.reauth_window);
+    if (isRecent && mayChangeFactors(signedIn)) return null;
+    const path = withReturn('/account/two-step', handle ? { handle } : null);
+    const since = signedIn?.session.authenticatedAt.getTime() ?? 0;
+    const back = await login.makeReturn(domain.host, { path, client: null, targets: [], since });
+    return withReturn(isRecent ? '/login/second-factor' : '/login', { handle: back });
+  }
+
+  async function change(ctx: Context) {
+    const form = await readForm(ctx, twoStepForm);
+    const to = await login.readReturn(siteOf(ctx).domain.host, form.handle);
+    const { realm } = siteOf(ctx);
+    if (form.saved === '1') return seeOther(ctx, to?.path ?? '/account/two-step');
+    const signedIn = await requireFactorChange(ctx, reader);
+    if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, withReturn('/account/two-step', to));
+    const { id: accountId } = signedIn.account;
+    const from = { address: addressOf(ctx), sessionId: signedIn.session.id };
+    switch (form.act) {
+      case 'remove':
+        await mfa.removeTotp(realm, accountId, from);
+        return seeOther(ctx, '/account/two-step');
+      case 'renew-codes': {
+        const codes = await mfa.regenerateRecoveryCodes(realm, accountId, from);
+        return codes ? showCodes(ctx, codes, to) : seeOther(ctx, '/account/two-step');
+      }
+      case '':
+        return setUp(ctx, signedIn, form);
+      default:
+        return form.act satisfies never;
+    }
+  }
+
+  async function setUp(ctx: Context, signedIn: SignedIn, form: z.infer<typeof twoStepForm>) {
+    const { realm, domain } = siteOf(ctx);
+    requireOffered(ctx);
+    const to = await login.readReturn(domain.host, form.handle);
+    const enrolment = await mfa.openEnrolment(realm, signedIn.account, form.carried);
+    if (!enrolment || signedIn.account.isTfaEnabled) return seeOther(ctx, withReturn('/account/two-step', to));
+    const again = (problem: string, retryAfterSeconds: number | null = null) =>
+      showSetUp(ctx, { enrolment, carried: form.carried }, { to, problem, retryAfterSeconds });
+    if (form.code.trim() === '') {
+      ctx.status = 400;
+      return again('missing');
+    }
+    const reading = { accountId: signedIn.account.id, sessionId: signedIn.session.id };
+    const from = { address: addressOf(ctx), sessionId: signedIn.session.id };
+    const outcome = await mfa.enrol(realm, reading, { carried: form.carried, code: form.code }, from);
+    if (!outcome.ok) return refuse(ctx, outcome, { to, again });
+    // The session has proven both factors now: a new token, as after any other second factor (security 45).
+    const raised = await login.raiseAfterSetUp(await readAttempt(ctx, reader), signedIn);
+    if (raised.ok && raised.kind === 'session') keepSignedIn(ctx, raised);
+    showCodes(ctx, outcome.recoveryCodes, to);
+  }
+
+  function refuse(
+    ctx: Context,
+    refused: SetUpRefused,
+    on: { to: ReturnTo | null; again: (problem: string, retryAfterSeconds?: number | null) => void },
+  ) {
+    if (refused.reason === 'throttled') return on.again('throttled', throttled(ctx, refused.retryAfterSeconds));
+    if (refused.reason !== 'wrong') return seeOther(ctx, withReturn('/account/two-step', on.to));
+    ctx.status = 401;
+    on.again('wrong');
+  }
+
+  async function showState(ctx: Context, { account }: SignedIn) {
+    const [factor] = await mfa.factorsOf(db, account.id);
+    pages.render(ctx, {
+      view: 'mfa/two_step',
+      data: {
+        csrfToken: csrfToken(ctx),
+        since: factor?.createdAt.toISOString().slice(0, 10) ?? '',
+        codesLeft: await mfa.countRecoveryCodes(db, account.id),
+      },
+    });
+  }
+
+  function showSetUp(ctx: Context, given: { enrolment: Enrolment; carried: string }, page: Page) {
+    pages.render(ctx, {
+      view: 'mfa/set_up',
+      formTargets: page.to?.targets ?? [],
+      data: {
+        ...given,
+        action: '/account/two-step',
+        csrfToken: csrfToken(ctx),
+        handle: page.to?.handle ?? null,
+        problem: page.problem ?? null,
+        retryAfterSeconds: page.retryAfterSeconds ?? null,
+        isRequired: false,
+        cancelUrl: '/',
+      },
+    });
+  }
+
+  const showCodes = (ctx: Context, codes: readonly string[], to: ReturnTo | null) =>
+    pages.render(ctx, {
+      view: 'mfa/recovery_codes',
+      formTargets: to?.targets ?? [],
+      data: {
+        action: '/account/two-step',
+        csrfToken: csrfToken(ctx),
+        handle: to?.handle ?? null,
+        problem: null,
+        retryAfterSeconds: null,
+        codes,
+      },
+    });
+
+  const page = { on: 'auth', answers: 'page' } as const;
+  return routes([
+    {
+      ...page,
+      name: 'account_page.show_two_step',
+      method: 'GET',
+      path: '/account/two-step',
+      effect: 'reads',
+      csrf: 'none: reads',
+      limit: 'none: only what belongs to the caller',
+      handle: show,
+    },
+    {
+      ...page,
+      name: 'account_page.change_two_step',
+      method: 'POST',
+      path: '/account/two-step',
+      effect: 'acts',
+      csrf: 'form',
+      limit: 'second-factor-session',
+      handle: change,
+    },
+  ]);
+}
+
+/** @throws AppError where the realm offers no second factor */
+function requireOffered(ctx: Context) {
+  if (siteOf(ctx).realm.settings.second_factor === 'off')
+    throw new AppError('not_found', { description: 'Two-step sign-in is not offered here.' });
+}
