@@ -2,7 +2,7 @@
 // recent sign-in, with the factor that there is (security 169); who lacks that is taken to it and comes back here.
 
 import { z } from 'zod';
-import type { SignedIn } from '../accounts/accounts.ts';
+import type { Account, SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Database } from '../db/database.ts';
 import { readForm } from '../http/body.ts';
@@ -42,7 +42,7 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     if (signedIn.account.isTfaEnabled) return showState(ctx, signedIn);
     requireOffered(ctx);
     const { carried, ...enrolment } = await mfa.beginEnrolment(siteOf(ctx).realm, signedIn.account);
-    showSetUp(ctx, { enrolment, carried }, { to });
+    showSetUp(ctx, { enrolment, carried, account: signedIn.account }, { to });
   }
 
   /** Where a reader has to go first; null when the sign-in is recent and made with the factor that there is. */
@@ -91,7 +91,11 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     const enrolment = await mfa.openEnrolment(realm, signedIn.account, form.carried);
     if (!enrolment || signedIn.account.isTfaEnabled) return seeOther(ctx, withReturn('/account/two-step', to));
     const again = (problem: string, retryAfterSeconds: number | null = null) =>
-      showSetUp(ctx, { enrolment, carried: form.carried }, { to, problem, retryAfterSeconds });
+      showSetUp(
+        ctx,
+        { enrolment, carried: form.carried, account: signedIn.account },
+        { to, problem, retryAfterSeconds },
+      );
     if (form.code.trim() === '') {
       ctx.status = 400;
       return again('missing');
@@ -129,12 +133,14 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     });
   }
 
-  function showSetUp(ctx: Context, given: { enrolment: Enrolment; carried: string }, page: Page) {
+  function showSetUp(ctx: Context, given: { enrolment: Enrolment; carried: string; account: Account }, page: Page) {
+    const { account, ...shown } = given;
     pages.render(ctx, {
       view: 'mfa/set_up',
       formTargets: page.to?.targets ?? [],
       data: {
-        ...given,
+        ...shown,
+        accountName: account.email ?? account.username ?? account.name ?? '',
         action: '/account/two-step',
         csrfToken: csrfToken(ctx),
         handle: page.to?.handle ?? null,

@@ -155,7 +155,14 @@ export function secondFactorRoutes(options: { login: Login; mfa: Mfa; reader: Re
       return pages.render(ctx, {
         view: 'mfa/set_up',
         formTargets,
-        data: { ...common, enrolment, carried: null, isRequired: true, cancelUrl: null },
+        data: {
+          ...common,
+          enrolment,
+          accountName: await nameOf(state),
+          carried: null,
+          isRequired: true,
+          cancelUrl: null,
+        },
       });
     }
     const isStepUp = state.kind === 'step-up';
@@ -172,12 +179,19 @@ export function secondFactorRoutes(options: { login: Login; mfa: Mfa; reader: Re
       data: {
         ...common,
         clientName: page.to?.client?.name ?? null,
+        accountName: await nameOf(state),
         isRecovery: page.isRecovery,
         isStepUp,
         otherWayUrl: query(page.isRecovery ? null : 'recovery'),
         signInUrl: isStepUp ? null : withReturn('/login', page.to),
       },
     });
+  }
+
+  /** Whose second factor is asked for: a challenge that somebody slipped into this browser is another account's. */
+  async function nameOf(state: Exclude<State, { kind: 'elsewhere' }>): Promise<string> {
+    const account = 'signedIn' in state ? state.signedIn.account : await mfa.accountOf(state.challenge);
+    return account?.email ?? account?.username ?? account?.name ?? '';
   }
 
   const showCodes = (ctx: Context, codes: readonly string[], to: ReturnTo | null) =>

@@ -1,7 +1,7 @@
 // What stands between a first factor and a session, for one browser: a row that knows what is still needed, dies when it is
 // passed, after five tries or ten minutes, and counts only on the host where it began.
 
-import type { Accounts } from '../accounts/accounts.ts';
+import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId, Host, PlainToken } from '../lib/ids.ts';
 import { createToken, hashToken } from '../lib/token.ts';
@@ -40,6 +40,9 @@ export function createChallenges(options: { db: Database; accounts: Accounts; tr
   /** The live challenge that a browser holds on a host. */
   const findChallenge = (token: PlainToken, host: Host): Promise<Challenge | null> =>
     store.findChallenge(db, hashToken(token), host);
+
+  /** Whose challenge it is; null once the account is gone or disabled. */
+  const accountOf = (challenge: Challenge): Promise<Account | null> => accounts.findById(db, challenge.accountId);
 
   /** What to show for the set-up that a challenge asks for; null when it asks for none. */
   async function enrolmentOf(realm: Realm, challenge: Challenge): Promise<Enrolment | null> {
@@ -111,5 +114,5 @@ export function createChallenges(options: { db: Database; accounts: Accounts; tr
   /** Ends what is pending for an account, as when its password changes. */
   const endChallenges = (q: Queryable, accountId: AccountId): Promise<void> => store.deleteChallengesOf(q, accountId);
 
-  return { begin, findChallenge, enrolmentOf, setUp, finish, validate, settle, prove, endChallenges };
+  return { begin, findChallenge, accountOf, enrolmentOf, setUp, finish, validate, settle, prove, endChallenges };
 }

@@ -1,6 +1,7 @@
 // Every hosted page in every state that a reader can bring it to, for the tests that look at all of them.
 
 import type { Page } from 'playwright-core';
+import { codeOf } from '../mfa/setup.ts';
 import { API, fillIn, type Stack } from './stack.ts';
 
 type Visit = { tab: Page; stack: Stack; account: { email: string } };
@@ -36,6 +37,27 @@ async function signIn({ tab, stack, account }: Visit) {
   await tab.goto(`${stack.auth}/login`);
   await fillIn(tab, account);
   await tab.waitForURL(`${stack.auth}/`);
+}
+
+/** Sets two-step sign-in up on its page; ends on the recovery codes. */
+async function setUpTwoStep(visit: Visit) {
+  const { tab, stack } = visit;
+  await signIn(visit);
+  await tab.goto(`${stack.auth}/account/two-step`);
+  const secret = String(await tab.textContent('[data-secret]')).replaceAll(' ', '');
+  await tab.fill('#code', codeOf(secret));
+  await tab.click('button[type=submit]');
+  await tab.getByRole('heading', { name: 'Save your recovery codes' }).waitFor();
+}
+
+/** A reader who has just passed the first factor. */
+async function passFirst(visit: Visit) {
+  const { tab, stack, account } = visit;
+  await setUpTwoStep(visit);
+  await tab.context().clearCookies();
+  await tab.goto(`${stack.auth}/login`);
+  await fillIn(tab, account);
+  await tab.waitForURL('**/login/second-factor');
 }
 
 export const HOSTED_PAGES: readonly HostedPage[] = [
@@ -108,6 +130,43 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
       await tab.context().clearCookies();
       await submitUnchecked(tab);
       await tab.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'two-step-set-up',
+    heading: 'Set up two-step sign-in',
+    async open(visit) {
+      await signIn(visit);
+      await visit.tab.goto(`${visit.stack.auth}/account/two-step`);
+    },
+  },
+  { name: 'two-step-recovery-codes', heading: 'Save your recovery codes', open: setUpTwoStep },
+  {
+    name: 'two-step',
+    heading: 'Two-step sign-in',
+    async open(visit) {
+      await setUpTwoStep(visit);
+      await visit.tab.goto(`${visit.stack.auth}/account/two-step`);
+    },
+  },
+  { name: 'second-factor', heading: 'Enter your code', open: passFirst },
+  {
+    name: 'second-factor-wrong',
+    heading: 'Enter your code',
+    async open(visit) {
+      await passFirst(visit);
+      await visit.tab.fill('#code', '12345');
+      await visit.tab.click('button[type=submit]');
+      await visit.tab.getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: 'second-factor-recovery',
+    heading: 'Enter a recovery code',
+    async open(visit) {
+      await passFirst(visit);
+      await visit.tab.getByRole('link', { name: 'Use a recovery code instead' }).click();
+      await visit.tab.getByRole('heading', { name: 'Enter a recovery code' }).waitFor();
     },
   },
   { name: 'home-signed-out', heading: 'Welcome', open: ({ tab, stack }) => tab.goto(`${stack.auth}/`) },
