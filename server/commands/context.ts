@@ -165,6 +165,18 @@ export function createContext({
     );
   }
 
-  return { config, db, audit, realms, clients, sessions, imports, openAccounts, openKeys, getRealm, print };
-  return { config, db, audit, realms, clients, sessions, openAccounts, openMfa, openKeys, getRealm, print };
+  return {
+    config,
+    db,
+    audit,
+    realms,
+    clients,
+    sessions,
+    imports,
+    openAccounts,
+    openMfa,
+    openKeys,
+    getRealm,
+    print,
+  };
 }
