@@ -23,6 +23,7 @@ import { standardHeaders } from './http/headers.ts';
 import type { Context, Middleware, Route } from './http/route.ts';
 import { loginRoutes } from './login/routes.ts';
 import { secondFactorRoutes } from './login/second_factor_routes.ts';
+import { sessionLimitRoutes } from './login/session_limit_routes.ts';
 import { signOutRoutes } from './login/sign_out_routes.ts';
 import { consentRoutes } from './oauth/consent_routes.ts';
 import { presentOAuthError } from './oauth/oauth.ts';
@@ -49,6 +50,7 @@ export function listRoutes(services: Services): readonly Route[] {
     ...loginRoutes(services),
     ...secondFactorRoutes(services),
     ...twoStepRoutes(services),
+    ...sessionLimitRoutes(services),
     ...signOutRoutes(services),
     ...upstreamRoutes(services),
     ...connectionRoutes(services),

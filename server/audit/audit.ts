@@ -35,7 +35,8 @@ export const EVENTS = {
   'factor.throttled': 'A code was refused because of too many tries; detail: which limit.',
   'recovery-code.used': 'A recovery code took the place of the second factor, and is used up.',
   'recovery-codes.renewed': 'New recovery codes were made; the old ones are void.',
-  'session.revoked': 'A session ended before its time; detail: reason.',
+  'session.revoked':
+    'A session ended before its time; detail: reason (`limit`: a newer one took its place; `cancelled`: a sign-in beyond the limit was given up).',
   'domain-session.created': 'A code became the session of a domain; detail: host.',
   'code.replayed': 'A used authorization code came back from elsewhere; what it had made was revoked.',
   'code.restarted': 'A code arrived in a browser that had not started the flow and was burnt; detail: host.',

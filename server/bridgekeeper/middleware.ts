@@ -2,11 +2,13 @@
 // flow (which browser started it, and whether to leave it in peace for a while).
 
 import { clearCookie, readCookie, readCookies, setCookie } from '../http/cookies.ts';
+import { AppError } from '../http/errors.ts';
 import type { Context } from '../http/route.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
-import type { SecondFactorNeeded, SignedInNow } from '../login/login.ts';
+import type { OverLimit, SecondFactorNeeded, SignedInNow } from '../login/login.ts';
 import { keepSignedIn } from '../login/middleware.ts';
 import { keepChallenge } from '../mfa/middleware.ts';
+import { siteOf } from '../realms/middleware.ts';
 import { echoToken } from '../sessions/middleware.ts';
 import { presentMe } from './present.ts';
 
@@ -30,16 +32,23 @@ const SECOND_FACTOR_MESSAGES = {
  * Answers a script after a proof: the session as a cookie and, for apps, as the header `x-qt-auth`, and who it is; or which
  * second factor is still needed, with the cookie `tfa-auth` instead.
  */
-export function answerCompleted(ctx: Context, completed: SignedInNow | SecondFactorNeeded): void {
+export function answerCompleted(ctx: Context, completed: SignedInNow | SecondFactorNeeded | OverLimit): void {
   if (completed.kind === 'second-factor') {
     keepChallenge(ctx, completed.token);
     ctx.body = { code: `tfa-${completed.need}-is-required`, message: SECOND_FACTOR_MESSAGES[completed.need] };
     return;
   }
+  // Only pages are asked (Attempt.mayAsk).
+  if (completed.kind === 'over-limit')
+    throw new AppError('forbidden', {
+      description: 'This account has its most sessions. Sign in on the sign-in page.',
+    });
   keepSignedIn(ctx, completed);
   echoToken(ctx, completed.credential);
   const { user, 'active-sessions-count': count } = presentMe(completed.signedIn);
-  ctx.body = { user, 'active-sessions-count': count };
+  const { sessions_max: most } = siteOf(ctx).realm.settings;
+  // A site that limits sessions itself compares the two, and offers DELETE /sessions?others=true or a sign-out.
+  ctx.body = { user, 'active-sessions-count': count, ...(most > 0 && { 'sessions-max': most }) };
 }
 
 /** The flows that this browser has under way on this host, oldest first. */

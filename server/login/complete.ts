@@ -25,6 +25,8 @@ export type Attempt = {
   browser: PlainToken | null;
   /** Who is signed in on this host already. */
   current: SignedIn | null;
+  /** Whether the answer may be a page with a question (hosted pages); a script's sign-in begins its session anyway. */
+  mayAsk?: boolean;
   /** Aborted when the client goes away. */
   signal?: AbortSignal;
 };
@@ -41,10 +43,12 @@ export type SignedInNow = {
 };
 /** A second factor has to be set up or proven first; the browser keeps the token as `tfa-auth` until then. */
 export type SecondFactorNeeded = { ok: true; kind: 'second-factor'; need: Challenge['need']; token: PlainToken };
+/** More sessions than the realm allows: the sign-in is held until its reader has said which shall end (session_limit.ts). */
+export type OverLimit = { ok: true; kind: 'over-limit'; token: PlainToken };
 /** The realm wants a verified address or phone first (security 154); no session has begun. */
 export type Unverified = { ok: false; reason: 'unverified'; account: Account };
 /** What a proof leads to. */
-export type Completed = SignedInNow | SecondFactorNeeded | Unverified;
+export type Completed = SignedInNow | SecondFactorNeeded | OverLimit | Unverified;
 
 /** @param options deviceSealer: of the device cookie */
 export function createCompletion(options: {
@@ -79,8 +83,10 @@ export function createCompletion(options: {
       userAgent: attempt.userAgent?.slice(0, 500) ?? null,
       address: attempt.address,
     };
-    const { credential } = await db.transaction(async (q) => {
+    const begun = await db.transaction(async (q) => {
       const isSame = current?.account.id === accountId;
+      if (!isSame && attempt.mayAsk && (await sessions.mustAsk(q, realm, accountId)))
+        return { kind: 'over-limit', token: await sessions.hold(q, realm, accountId, facts) } as const;
       if (current && !isSame)
         await sessions.revoke(q, current.session, { reason: 'replaced', address: attempt.address });
       const made = isSame
@@ -93,21 +99,24 @@ export function createCompletion(options: {
         sessionId: made.sessionId,
         address: attempt.address,
       });
-      return made;
+      return { kind: 'session', credential: made.credential } as const;
     });
-    const signedIn = await accounts.findSignedIn({ kind: 'cookie', ...credential }, attempt.host);
+    if (begun.kind === 'over-limit') return { ok: true, ...begun };
+    const now = await finish(attempt, accountId, begun.credential);
+    if (now) return now;
     // A renewed session that was signed out elsewhere meanwhile is gone; the proof still stands, so a new one begins.
-    if (!signedIn && current) return complete({ ...attempt, current: null }, proof);
-    if (!signedIn) throw new Error('a session ended while it began');
-    const device = await openDevice(deviceSealer, attempt.deviceCookie);
-    return {
-      ok: true,
-      kind: 'session',
-      credential,
-      deviceCookie: await sealDevice(deviceSealer, device, accountId),
-      signedIn,
-    };
+    if (current) return complete({ ...attempt, current: null }, proof);
+    throw new Error('a session ended while it began');
   }
 
-  return complete;
+  /** What a browser keeps of a session that has begun; null when it has ended in between. */
+  async function finish(attempt: Attempt, accountId: AccountId, credential: Credential): Promise<SignedInNow | null> {
+    const signedIn = await accounts.findSignedIn({ kind: 'cookie', ...credential }, attempt.host);
+    if (!signedIn) return null;
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    const deviceCookie = await sealDevice(deviceSealer, device, accountId);
+    return { ok: true, kind: 'session', credential, deviceCookie, signedIn };
+  }
+
+  return { complete, finish };
 }

@@ -28,13 +28,15 @@ import { type Device, openDevice } from './device.ts';
 import { createOldSessions } from './old_session.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
 import { createSecondFactor } from './second_factor.ts';
+import { createLimitQuestions } from './session_limit.ts';
 import { createSignUp } from './sign_up.ts';
 import { signInTakes } from './throttle.ts';
 
 export type { CodeSignIn, CodeSignInRefused, ShowCode } from './code_sign_in.ts';
-export type { Attempt, Completed, Proof, SecondFactorNeeded, SignedInNow, Unverified } from './complete.ts';
+export type { Attempt, Completed, OverLimit, Proof, SecondFactorNeeded, SignedInNow, Unverified } from './complete.ts';
 export { logoutGate } from './logout_gate.ts';
 export type { ReturnTo } from './return_handle.ts';
+export type { LimitQuestion } from './session_limit.ts';
 export type { SignedUp, SignUpRefused } from './sign_up.ts';
 
 export type SignInRefused =
@@ -66,7 +68,8 @@ export function createLogin(options: {
   const { db, audit, rateLimits, sessions, accounts, passwords, mfa } = options;
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
-  const complete = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer });
+  const { complete, finish } = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer });
+  const limitQuestions = createLimitQuestions({ db, audit, sessions, accounts, finish });
   const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
   const adoptSession = createSessionAdoption({ db, audit, rateLimits, accounts, oldSessions, complete });
   const { challenges, letters, codeAccounts } = options;
@@ -216,6 +219,7 @@ export function createLogin(options: {
     signUp,
     codes,
     complete,
+    limitQuestions,
     ...secondFactor,
     signOut,
     makeReturn,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Asker } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
-import { readCookie, setCookie } from '../http/cookies.ts';
+import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
 import { hasBrowserState, renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
@@ -15,9 +15,11 @@ import { clearChallenge, keepChallenge } from '../mfa/middleware.ts';
 import { addressOf, isSiteOpen, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
+import { HELD_SECONDS } from '../sessions/sessions.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
-import type { Attempt, Login, ReturnTo, SecondFactorNeeded, SignedInNow } from './login.ts';
+import type { Attempt, Login, OverLimit, ReturnTo, SecondFactorNeeded, SignedInNow } from './login.ts';
 
+const HELD_COOKIE = '__Host-qt-held';
 const DEVICE_COOKIE = '__Host-qt-device';
 const WAITING_COOKIE = '__Host-qt-waiting';
 const WAITING_SECONDS = 86_400;
@@ -58,6 +60,7 @@ export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt
     browser: findWaiting(ctx),
     deviceCookie: device.kind === 'one' ? device.value : null,
     current: await reader.find(ctx),
+    mayAsk: domain.role === 'auth' && ctx.state['answers'] === 'page',
     signal: clientGone(ctx),
   };
 }
@@ -100,6 +103,7 @@ export function keepSignedIn(ctx: Context, now: SignedInNow): void {
   // Cookies of a dead credential that were to be cleared must not be cleared after the new ones are set.
   ctx.remove('Set-Cookie');
   clearChallenge(ctx);
+  if (findHeld(ctx)) clearHeld(ctx);
   setCredential(ctx, now.credential, settingSeconds(siteOf(ctx).realm.settings.session_absolute));
   setCookie(ctx, { name: DEVICE_COOKIE, value: now.deviceCookie, maxAgeSeconds: DEVICE_LIFETIME_SECONDS });
   ctx.state['signedIn'] = now.signedIn;
@@ -111,7 +115,7 @@ export function keepSignedIn(ctx: Context, now: SignedInNow): void {
  */
 export function goOn(
   ctx: Context,
-  completed: SignedInNow | SecondFactorNeeded,
+  completed: SignedInNow | SecondFactorNeeded | OverLimit,
   to: Pick<ReturnTo, 'path' | 'handle'> | null,
 ): void {
   switch (completed.kind) {
@@ -123,6 +127,12 @@ export function goOn(
     case 'second-factor':
       keepChallenge(ctx, completed.token);
       seeOther(ctx, withReturn('/login/second-factor', to));
+      break;
+    case 'over-limit':
+      // A second factor that was asked for before has been proven.
+      clearChallenge(ctx);
+      setCookie(ctx, { name: HELD_COOKIE, value: completed.token, maxAgeSeconds: HELD_SECONDS });
+      seeOther(ctx, withReturn('/login/sessions', to));
       break;
     default:
       completed satisfies never;
@@ -146,6 +156,14 @@ export function throttled(ctx: Context, retryAfterSeconds: number): number {
   ctx.set('Retry-After', String(seconds));
   return seconds;
 }
+
+/** The sign-in of this browser that waits for an answer about other sessions; null when none does. */
+export function findHeld(ctx: Context): PlainToken | null {
+  const cookie = readCookie(ctx, HELD_COOKIE);
+  return cookie.kind === 'one' ? parseToken(cookie.value) : null;
+}
+
+export const clearHeld = (ctx: Context): void => clearCookie(ctx, HELD_COOKIE);
 
 /** Notes in the state of this browser which session it has just ended; no address carries it. */
 export function noteSignedOut(ctx: Context, id: SessionId): void {

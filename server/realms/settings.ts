@@ -74,6 +74,18 @@ export const settingsSchema = z
   .strictObject({
     session_idle: duration('30d', 'A session ends after this long without a visit.'),
     session_absolute: duration('365d', 'A session ends this long after the sign-in, visits or not.'),
+    sessions_max: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe('Most sessions that one account has at once, browsers and apps together; 0 for no limit.'),
+    sessions_over: z
+      .enum(['oldest-out', 'ask'])
+      .default('oldest-out')
+      .describe(
+        'What a sign-in beyond sessions_max does: the oldest session ends; or the hosted pages ask whether to sign out the others, and the session-sharing API begins the session and tells `active-sessions-count` and `sessions-max`, so that the site can ask.',
+      ),
     signup: z.enum(['open', 'closed']).default('open').describe('Whether readers may make accounts.'),
     reauth_window: duration('10m', 'How recent a sign-in must be for deleting the account or ending other sessions.'),
     auto_sso_quiet: duration('10m', 'After a silent attempt, the same browser is not bounced again for this long.'),

@@ -16,11 +16,12 @@ import {
   type RealmId,
   type SessionId,
 } from '../lib/ids.ts';
-import { createToken, hashToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
-import { settingSeconds } from '../realms/realms.ts';
+import { createSessionLimit } from './limit.ts';
+import { hashed, lifetimes, newCredential } from './new_session.ts';
 import * as store from './store.ts';
 
+export { HELD_SECONDS, type HeldSession } from './limit.ts';
 export { LIVE_SESSION_SQL, SESSION_IS_LIVE_SQL, type SessionOfRealm, toLiveSession } from './store.ts';
 export { createStreams, type Streams } from './streams.ts';
 
@@ -76,6 +77,10 @@ export type RevokeReason =
   | 'account-deleted'
   | 'code-replayed'
   | 'operator'
+  /** A newer session took its place. */
+  | 'limit'
+  /** A sign-in beyond the limit that its reader gave up. */
+  | 'cancelled'
   | 'password-changed'
   | 'reclaimed'
   | 'email-change-undone';
@@ -92,14 +97,19 @@ export function createSessions(options: {
   onRevoked(q: Queryable, revoked: RevokedSession): Promise<void>;
 }) {
   const { db, audit } = options;
+  const limit = createSessionLimit({ db, revoke });
 
-  /** Begins an SSO session and its domain session on the host of the sign-in, inside the caller's transaction. */
+  /**
+   * Begins an SSO session and its domain session on the host of the sign-in, inside the caller's transaction. Where the realm
+   * limits them so, the oldest ones of the account end first (security 51).
+   */
   async function create(
     q: Queryable,
     realm: Realm,
     accountId: AccountId,
     facts: SignInFacts,
   ): Promise<{ sessionId: SessionId; credential: Credential }> {
+    await limit.makeRoom(q, realm, accountId, facts.address);
     const sessionId = asSessionId(uuidv7());
     const credential = newCredential();
     await store.insertSession(q, {
@@ -110,6 +120,7 @@ export function createSessions(options: {
       facts,
       ...lifetimes(realm),
       ...hashed(credential),
+      isHeld: false,
     });
     return { sessionId, credential };
   }
@@ -236,21 +247,10 @@ export function createSessions(options: {
     findIn,
     touch,
     findEnded,
+    mustAsk: limit.mustAsk,
+    hold: limit.hold,
+    findHeld: limit.findHeld,
+    release: limit.release,
     jobs,
   };
-}
-
-function newCredential(): Credential {
-  return { token: createToken(), companion: createToken() };
-}
-
-function lifetimes(realm: Realm) {
-  return {
-    idleSeconds: settingSeconds(realm.settings.session_idle),
-    absoluteSeconds: settingSeconds(realm.settings.session_absolute),
-  };
-}
-
-function hashed(credential: Credential) {
-  return { tokenHash: hashToken(credential.token), companionHash: hashToken(credential.companion) };
 }

@@ -18,7 +18,8 @@ import {
 import type { LiveSession, SessionSummary, SignInFacts } from './sessions.ts';
 
 /** Whether a session `s` is live; the one definition of it. */
-export const SESSION_IS_LIVE_SQL = 's.expires_at > causeway_now() and s.idle_expires_at > causeway_now()';
+export const SESSION_IS_LIVE_SQL =
+  's.expires_at > causeway_now() and s.idle_expires_at > causeway_now() and not s.is_held';
 
 /**
  * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns and
@@ -29,7 +30,7 @@ export const LIVE_SESSION_SQL = {
     s.authenticated_at, s.amr, extract(epoch from causeway_now() - s.authenticated_at)::float8 as age_seconds,
     s.last_seen_at < causeway_now() - interval '1 minute' as is_seen_stale,
     (select count(*)::int from sessions o where o.account_id = s.account_id
-        and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now()) as active_count`,
+        and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now() and not o.is_held) as active_count`,
   from: 'domain_sessions d join sessions s on s.id = d.session_id',
   where: `d.token_hash = $1 and d.host = $2 and ${SESSION_IS_LIVE_SQL}`,
 } as const;
@@ -52,8 +53,8 @@ export function toLiveSession(row: Row): LiveSession {
 const INSERT_SESSION = writeStatement(
   'sessions.insert',
   `with session as (
-     insert into sessions (id, realm_id, account_id, amr, last_seen_host, idle_seconds, idle_expires_at, expires_at, user_agent, address)
-     values ($1, $2, $3, $4, $5, $6::integer, causeway_now() + make_interval(secs => $6::integer), causeway_now() + make_interval(secs => $7::integer), $8, $9)
+     insert into sessions (id, realm_id, account_id, amr, last_seen_host, idle_seconds, idle_expires_at, expires_at, user_agent, address, is_held)
+     values ($1, $2, $3, $4, $5, $6::integer, causeway_now() + make_interval(secs => $6::integer), causeway_now() + make_interval(secs => $7::integer), $8, $9, $13)
      returning id)
    insert into domain_sessions (id, session_id, host, token_hash, companion_hash) select $10, id, $5, $11, $12 from session`,
 );
@@ -108,6 +109,7 @@ export async function insertSession(
     absoluteSeconds: number;
     tokenHash: TokenHash;
     companionHash: TokenHash;
+    isHeld: boolean;
   },
 ): Promise<void> {
   const { facts } = draft;
@@ -124,6 +126,7 @@ export async function insertSession(
     draft.domainSessionId,
     draft.tokenHash,
     draft.companionHash,
+    draft.isHeld,
   ]);
 }
 

@@ -2,13 +2,15 @@
 
 import type { Page } from 'playwright-core';
 import { codeOf } from '../mfa/setup.ts';
+import { postJson } from '../support/raw.ts';
+import { PASSWORD } from '../support/server.ts';
 import { API, fillIn, type Stack } from './stack.ts';
 
 type Visit = { tab: Page; stack: Stack; account: { email: string } };
 export type HostedPage = { name: string; heading: string; open(visit: Visit): Promise<unknown> };
 
 /** `settings` of the realm under which all of them can be reached. */
-export const HOSTED_PAGES_SETTINGS = 'sign_in_per_account: 2/15m';
+export const HOSTED_PAGES_SETTINGS = 'sign_in_per_account: 2/15m, sessions_max: 2, sessions_over: ask';
 
 /** What a console said of a breach of the page's policy. */
 export const ofPolicy = (complaints: readonly string[]) =>
@@ -167,6 +169,26 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
       await passFirst(visit);
       await visit.tab.getByRole('link', { name: 'Use a recovery code instead' }).click();
       await visit.tab.getByRole('heading', { name: 'Enter a recovery code' }).waitFor();
+    },
+  },
+  {
+    name: 'session-limit',
+    heading: 'You are signed in elsewhere',
+    async open({ tab, stack, account }) {
+      const seen = [
+        'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',
+        'HarbourPost/3.1 (app)',
+      ];
+      for (const agent of seen)
+        await postJson(
+          stack.server.port,
+          `${stack.news}${API}/login`,
+          { email: account.email, password: PASSWORD },
+          { headers: { 'User-Agent': agent } },
+        );
+      await tab.goto(`${stack.auth}/login`);
+      await fillIn(tab, account);
+      await tab.waitForURL(`${stack.auth}/login/sessions`);
     },
   },
   { name: 'home-signed-out', heading: 'Welcome', open: ({ tab, stack }) => tab.goto(`${stack.auth}/`) },
