@@ -382,6 +382,7 @@ create table sessions (
   expires_at timestamp with time zone not null,
   user_agent text,
   address inet,
+  is_held boolean not null default false,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
   constraint sessions_realm_id_fkey FOREIGN KEY (realm_id) REFERENCES realms(id) ON DELETE CASCADE
