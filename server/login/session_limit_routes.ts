@@ -13,7 +13,6 @@ import { languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login } from './login.ts';
 import { clearHeld, findHeld, goOn, readAttempt, withReturn } from './middleware.ts';
 
-const PATH = '/login/sessions';
 const answerForm = z.object({
   csrf_token: z.string().max(200).default(''),
   handle: z.string().max(8000).default(''),
@@ -53,7 +52,7 @@ export function sessionLimitRoutes(options: { login: Login; reader: Reader; page
     const form = await readForm(ctx, answerForm);
     const to = await readReturn(ctx, form.handle);
     // A stale form asks again instead of failing.
-    if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, withReturn(PATH, to));
+    if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, withReturn('/login/sessions', to));
     const question = await findQuestion(ctx);
     const attempt = await readAttempt(ctx, reader);
     clearHeld(ctx);
@@ -67,12 +66,13 @@ export function sessionLimitRoutes(options: { login: Login; reader: Reader; page
     seeOther(ctx, to?.path ?? '/');
   }
 
-  const page = { on: 'auth', answers: 'page', path: PATH } as const;
+  const page = { on: 'auth', answers: 'page' } as const;
   return routes([
     {
       ...page,
       name: 'login.show_session_limit',
       method: 'GET',
+      path: '/login/sessions',
       effect: 'reads',
       csrf: 'none: reads',
       limit: 'none: no write, indexed reads',
@@ -82,6 +82,7 @@ export function sessionLimitRoutes(options: { login: Login; reader: Reader; page
       ...page,
       name: 'login.answer_session_limit',
       method: 'POST',
+      path: '/login/sessions',
       effect: 'acts',
       csrf: 'form',
       limit: 'none: answers a sign-in that was limited itself',
