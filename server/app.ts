@@ -21,6 +21,7 @@ import { acceptsHtml } from './http/fetch_metadata.ts';
 import { guardRoute } from './http/guard.ts';
 import { standardHeaders } from './http/headers.ts';
 import type { Context, Middleware, Route } from './http/route.ts';
+import { assetRoutes } from './login/asset_routes.ts';
 import { loginRoutes } from './login/routes.ts';
 import { secondFactorRoutes } from './login/second_factor_routes.ts';
 import { sessionLimitRoutes } from './login/session_limit_routes.ts';
@@ -47,6 +48,7 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperOAuthRoutes(services),
     ...bridgekeeperScriptRoutes(),
     ...bridgekeeperUpstreamRoutes(services),
+    ...assetRoutes(services),
     ...loginRoutes(services),
     ...secondFactorRoutes(services),
     ...twoStepRoutes(services),

@@ -21,6 +21,7 @@ import { openNotifications } from './db/notify.ts';
 import { createOutbox } from './db/outbox.ts';
 import { createGuardedFetch } from './http/outgoing.ts';
 import { createPages } from './http/page.ts';
+import { createPageScripts } from './http/page_scripts.ts';
 import { createKeys } from './keys/keys.ts';
 import type { Log } from './lib/log.ts';
 import { createMetrics } from './lib/metrics.ts';
@@ -78,7 +79,9 @@ export async function createServices(options: {
     policy: { rotateSeconds: config.keyRotationSeconds, publishSeconds: config.keyPublishSeconds, tokenSeconds: 3600 },
   });
   const realms = createRealms({ db, notifications, secrets: () => secrets });
-  const views = createPages({ viewsFolder: new URL('../views', import.meta.url).pathname });
+  const pageScripts = createPageScripts();
+  const viewsFolder = new URL('../views', import.meta.url).pathname;
+  const views = createPages({ viewsFolder, scripts: pageScripts.urls });
   const pages = createSitePages({ pages: views });
   const messages = createMessages({
     db,
@@ -221,6 +224,7 @@ export async function createServices(options: {
     audit,
     rateLimits,
     realms,
+    pageScripts,
     pages,
     messages,
     clients,

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Eta } from 'eta/core';
 import { IntlMessageFormat } from 'intl-messageformat';
+import type { PageScriptUrls } from './page_scripts.ts';
 
 /** How a realm looks. `logo` is a data: URI (png, svg or webp, base64); colours are `#rrggbb`. */
 export type Brand = {
@@ -56,9 +57,10 @@ const RIGHT_TO_LEFT_LETTER = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syria
 
 /**
  * Reads, compiles and checks all templates (`**\/*.eta`), catalogues (`locales/*.json`) and `causeway.css`.
+ * @param options scripts: addresses of the scripts that the layout loads where a page has a use for them; absent: none
  * @throws Error one message with every fault: template that does not compile, word that some locale lacks, unknown partial
  */
-export function createPages(options: { readonly viewsFolder: string }) {
+export function createPages(options: { readonly viewsFolder: string; readonly scripts?: PageScriptUrls }) {
   const { eta, css, catalogues } = readViews(options.viewsFolder);
   const byLocale = new Map(catalogues.map((catalogue) => [catalogue.locale, catalogue]));
   const locales = [...byLocale.keys()];
@@ -83,12 +85,14 @@ export function createPages(options: { readonly viewsFolder: string }) {
       ...words(request.locale),
       brand: request.brand,
       nonce,
+      scripts: options.scripts ?? null,
       css,
       brandCss: presentBrandCss(request.brand),
       href: safeHref,
       host: (url: string) => (URL.canParse(url) ? new URL(url).host : url),
     });
-    return { html, contentSecurityPolicy: presentPolicy(nonce, request.formTargets ?? [], request.hasScript === true) };
+    const hasScript = request.hasScript === true || html.includes(`<script nonce="${nonce}"`);
+    return { html, contentSecurityPolicy: presentPolicy(nonce, request.formTargets ?? [], hasScript) };
   }
 
   /** Renders a template that is no page: without sheet, nonce and policy. The values are escaped as everywhere. */

@@ -282,3 +282,16 @@ test('a realm’s own page for a new password gets the token; current-host picks
     t.true(String(link).startsWith(`${wanted}/auth/reset-password?lang=en&token=`), `${currentHost}: ${link}`);
   }
 });
+
+test('security 137: a reset refuses a much used password and the account’s own name, and leaves the link as it was', async (t) => {
+  const account = await server.makeAccount({ name: 'Zelda Quimby' });
+  await forgot(account.email);
+  const token = await linkFor(account.email);
+  for (const password of ['password123', 'ZeldaQuimby1', account.email]) {
+    const answer = await reset(token, password);
+    t.is(answer.status, 400);
+    t.regex(answer.text, /new-password is too easy to guess/);
+  }
+  t.is((await login(account.email, PASSWORD)).status, 200);
+  t.is((await reset(token)).status, 200);
+});

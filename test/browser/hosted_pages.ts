@@ -104,6 +104,16 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
   },
   { name: 'sign-up', heading: 'Create an account', open: ({ tab, stack }) => tab.goto(`${stack.auth}/signup`) },
   {
+    name: 'sign-up-strength',
+    heading: 'Create an account',
+    async open({ tab, stack }) {
+      await tab.goto(`${stack.auth}/signup`);
+      await tab.fill('#password', 'sunshine99');
+      await tab.getByText('Add another word').waitFor();
+      await tab.getByRole('button', { name: 'Show password' }).click();
+    },
+  },
+  {
     name: 'sign-up-missing',
     heading: 'Create an account',
     async open({ tab, stack }) {
