@@ -2,6 +2,7 @@
 
 import type { Account, Accounts, Letters, RegisterFault } from '../accounts/accounts.ts';
 import { parseContact } from '../accounts/accounts.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Challenges } from '../challenges/challenges.ts';
 import type { Database } from '../db/database.ts';
 import { hashToken } from '../lib/token.ts';
@@ -19,13 +20,14 @@ type Given = { email: string; password: string; username: string | null; name: s
 
 export function createSignUp(options: {
   db: Database;
+  audit: Audit;
   rateLimits: RateLimits;
   challenges: Challenges;
   letters: Letters;
   accounts: Accounts;
   complete(attempt: Attempt, proof: Proof): Promise<Completed>;
 }) {
-  const { db, rateLimits, challenges, letters, accounts, complete } = options;
+  const { db, audit, rateLimits, challenges, letters, accounts, complete } = options;
 
   /** Makes an account and, where it may, signs it in. */
   return async function signUp(attempt: Attempt, given: Given): Promise<Completed | SignedUp | SignUpRefused> {
@@ -39,6 +41,8 @@ export function createSignUp(options: {
     if (!registered.ok) {
       if (!isNeutral || !isAddressTaken(registered.faults, given))
         return { ok: false, reason: 'faults', faults: registered.faults };
+      // Security 139: as many commits as for somebody new, who gets an account here.
+      await audit.record(db, { type: 'sign-up.refused', realmId: realm.id, address: attempt.address });
       await write(attempt, given.email, { purpose: 'account-exists' });
       return { ok: true, kind: 'registered', account: null };
     }

@@ -60,7 +60,7 @@ const isRequired = (name: string) =>
   listFiles(['test'], /\.ts$/).some(({ text }) => text.includes(`require('${name}')`));
 
 test('every development dependency is imported, run by a script, or types of something that is', (t) => {
-  const used = new Set(importsBelow(['server', 'demo', 'deploy', 'docs', 'migrations', 'sdk', 'test']));
+  const used = new Set(importsBelow(['server', 'demo', 'deploy', 'docs', 'bench', 'migrations', 'sdk', 'test']));
   const scripts = Object.values(manifest.scripts).join(' ');
   const binaries: Record<string, string> = { typescript: 'tsc', '@biomejs/biome': 'biome' };
   // The runtime itself, and the binaries of PostgreSQL, which are found through the package's own folder.
