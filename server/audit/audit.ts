@@ -21,7 +21,8 @@ export const EVENTS = {
   'password.reset': 'A new password was set by a link or code sent to the address; every session ended.',
   'email.changed': 'An account got another e-mail address, which was verified first.',
   'email.change-undone': 'The old address took a change of address back; every session ended.',
-  'sign-up.refused': 'Somebody signed up with an address that has an account, in a realm that does not tell; its owner was written to.',
+  'sign-up.refused':
+    'Somebody signed up with an address that has an account, in a realm that does not tell; its owner was written to.',
   'sign-in.succeeded': 'A password, code or link was right and a session began or was renewed.',
   'sign-in.failed': 'A password or code was wrong or nobody has that identifier; detail: reason, never the identifier.',
   'credential-check.failed': 'The credential check of the realm gave no usable answer; detail: reason.',

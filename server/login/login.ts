@@ -73,7 +73,7 @@ export function createLogin(options: {
   const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
   const adoptSession = createSessionAdoption({ db, audit, rateLimits, accounts, oldSessions, complete });
   const { challenges, letters, codeAccounts } = options;
-  const signUp = createSignUp({ db, rateLimits, challenges, letters, accounts, complete });
+  const signUp = createSignUp({ db, audit, rateLimits, challenges, letters, accounts, complete });
   const codes = createCodeSignIn({ db, audit, rateLimits, challenges, letters, codeAccounts, complete, isMaker });
 
   /** Signs in with identifier and password. One answer for an unknown identifier, a wrong password and a disabled account. */
