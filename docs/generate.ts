@@ -27,6 +27,7 @@ const PAGES: readonly Page[] = [
     from: 'server/upstream/providers.ts',
     body: tables.upstreamProvidersPage,
   },
+  { file: 'templates.md', title: 'Looks, words and templates', from: 'views/', body: tables.templatesPage },
   {
     file: 'authorization-checks.md',
     title: 'Checks of an authorization request',

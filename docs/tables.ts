@@ -1,11 +1,13 @@
 // Reference pages from the tables that the server itself runs on. Each function returns one page's body.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { listRoutes } from '../server/app.ts';
 import { EVENTS } from '../server/audit/audit.ts';
 import { realmBrandTable, realmSettingsTable } from '../server/commands/realm_reference.ts';
 import { SETTINGS } from '../server/config.ts';
 import { ERRORS } from '../server/http/errors.ts';
 import type { Route } from '../server/http/route.ts';
+import { valuesOf } from '../server/http/view_checks.ts';
 import { createMetrics } from '../server/lib/metrics.ts';
 import { AUTHORIZATION_CHECKS, type Check, type Face } from '../server/oauth/oauth.ts';
 import { POLICIES } from '../server/ratelimit/ratelimit.ts';
@@ -154,6 +156,48 @@ export function authorizationChecksPage(): string {
         showCheck(check, 'oidc'),
       ]),
     ),
+  ].join('\n');
+}
+
+/** How an operator changes pages and messages, and what each template is given. */
+export function templatesPage(): string {
+  const views = new URL('../views', import.meta.url).pathname;
+  const names = readdirSync(views, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.eta'))
+    .map((file) => file.slice(0, -'.eta'.length))
+    .sort();
+  const texts = new Map(names.map((name) => [name, { ours: readFileSync(`${views}/${name}.eta`, 'utf8'), text: '' }]));
+  const common = new Set(['t', 'has', 'href', 'host', 'brand', 'locale', 'dir', 'languages']);
+  const rows = names.map((name) => [
+    code(`${name}.eta`),
+    valuesOf(name, texts)
+      .filter((value) => !common.has(value))
+      .sort()
+      .map(code)
+      .join(' '),
+  ]);
+  return [
+    'Set `CAUSEWAY_VIEWS` to a folder of yours. What lies in it is laid over [views/](../views), file by file:',
+    '',
+    '- `locales/de.json`: only the words that you change, or add; a language that we do not have, with every key.',
+    '- `login/sign_in.eta` and so on: a template instead of ours. Copy ours and change the copy; keep the fields of its forms.',
+    '- `causeway.css`: rules after ours.',
+    '- `realms/<slug>/…`: the same tree for one realm, over all of it.',
+    '',
+    'It is read and checked at start. A template that does not compile, names a word, partial or value that there is not, lost a',
+    'field of its form, prints unescaped, or holds what the policy of our pages refuses (scripts, `style=`, addresses to load from)',
+    'stops the start with file, line and what to change. After an upgrade a copy may lack a new field: the start says so too.',
+    '',
+    'Templates are [Eta](https://eta.js.org). Every page is given `it.t(key, values)`, `it.has(key)`, `it.href(url)`, `it.host(url)`,',
+    '`it.brand`, `it.locale`, `it.dir` and `it.languages`, and besides:',
+    '',
+    table(['Template', 'Given as `it.…`'], rows),
+    '',
+    '## The language of a page',
+    '',
+    'The first of these that the realm offers (`locales` in its [settings](realm-settings.md)): the `ui_locales` of the request, which',
+    'sites send and the links below each page carry; what this browser was asked for that way before; its `Accept-Language`; `locale` of',
+    'the realm. Messages follow the same order. Arabic turns pages and messages around.',
   ].join('\n');
 }
 

@@ -178,6 +178,13 @@ export const SETTINGS = {
     secret: true,
     says: 'Secret with which the former system signs the JWT of its session cookie, for `old_session` with HS256 (old-sessions.md).',
   }),
+  viewsFolder: set<string | null>({
+    variable: 'CAUSEWAY_VIEWS',
+    parse: (text) => (text.startsWith('/') ? text : fault('must be an absolute path')),
+    fallback: () => null,
+    shown: 'none',
+    says: 'Folder with templates, words and styles of your own, laid over ours (templates.md). It is read and checked at start; faults stop it.',
+  }),
   logLevel: set<'debug' | 'info' | 'warn' | 'error' | 'silent'>({
     variable: 'CAUSEWAY_LOG_LEVEL',
     parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),

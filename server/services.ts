@@ -80,8 +80,11 @@ export async function createServices(options: {
   });
   const realms = createRealms({ db, notifications, secrets: () => secrets });
   const pageScripts = createPageScripts();
-  const viewsFolder = new URL('../views', import.meta.url).pathname;
-  const views = createPages({ viewsFolder, scripts: pageScripts.urls });
+  const views = createPages({
+    viewsFolder: new URL('../views', import.meta.url).pathname,
+    overridesFolder: config.viewsFolder,
+    scripts: pageScripts.urls,
+  });
   const pages = createSitePages({ pages: views });
   const messages = createMessages({
     db,
@@ -97,9 +100,13 @@ export async function createServices(options: {
       config.smsWebhook && config.smsWebhookSecret
         ? createTextWebhook({ url: config.smsWebhook, secret: config.smsWebhookSecret.reveal(), fetch: outgoing })
         : null,
-    senderOf: async (realmId) => {
+    senderOf: async (realmId, clientRowId) => {
       const realm = await realms.findById(realmId);
-      return realm && { slug: realm.slug, authHost: realm.authHost, brand: brandOf(realm) };
+      const client = clientRowId && (await clients.findByRowId(clientRowId));
+      const { locale = 'en', locales = [] } = realm?.settings ?? {};
+      return (
+        realm && { slug: realm.slug, authHost: realm.authHost, brand: brandOf(realm, client?.brand), locale, locales }
+      );
     },
   });
   const clients = createClients({ db, notifications });

@@ -146,6 +146,7 @@ create table clients (
   disabled_at timestamp with time zone,
   created_at timestamp with time zone not null default causeway_now(),
   updated_at timestamp with time zone not null default causeway_now(),
+  brand jsonb not null default '{}'::jsonb,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_check CHECK (((kind = 'first-party'::text) = (domain IS NOT NULL))),
   constraint clients_domain_fkey FOREIGN KEY (domain) REFERENCES domains(host) ON DELETE CASCADE,

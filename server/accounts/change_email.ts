@@ -5,6 +5,7 @@ import type { Audit } from '../audit/audit.ts';
 import { type Challenge, type Challenges, isCode, PURPOSES } from '../challenges/challenges.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import { parseEmail } from '../lib/email.ts';
+import type { ClientRowId } from '../lib/ids.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Account, SignedIn } from './accounts.ts';
@@ -17,7 +18,7 @@ import type { Ownership } from './ownership.ts';
 export type EmailChanged =
   | { ok: true; account: Account }
   | { ok: false; reason: 'unknown' | 'expired' | 'consumed' | 'wrong-code' | 'taken' };
-type From = { address: string | null; locale: string };
+type From = { address: string | null; locale: string; client?: ClientRowId | null };
 type EmailContact = Extract<Contact, { kind: 'email' }>;
 
 const UNDO_SECONDS = PURPOSES['undo-email-change'].linkSeconds;
@@ -111,6 +112,7 @@ export function createEmailChange(options: {
       to: { kind: 'email', address: before.email },
       template: 'email-changed',
       locale: from.locale,
+      client: from.client ?? null,
       values: { link: linkTo(realm, 'undo-email-change', token), days: UNDO_SECONDS / 86_400, time: Date.now() },
       expiresInSeconds: null,
     });

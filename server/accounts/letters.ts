@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { type Challenges, PURPOSES, type Purpose } from '../challenges/challenges.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import { addJobs, type OutboxTask } from '../db/outbox.ts';
-import { type AccountId, asAccountId, type RealmId, type TokenHash } from '../lib/ids.ts';
+import { type AccountId, asAccountId, type ClientRowId, type RealmId, type TokenHash } from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
@@ -37,7 +37,13 @@ export type Requested =
   | { ok: false; reason: 'unreachable' };
 
 /** Who asks, from where. @param browserHash of the cookie of the browser that asks */
-export type Asker = { address: string | null; locale: string; browserHash: TokenHash | null };
+export type Asker = {
+  address: string | null;
+  locale: string;
+  /** For which client the reader is here: letters take its brand. */
+  client?: ClientRowId | null;
+  browserHash: TokenHash | null;
+};
 
 const jobSchema = z.object({
   realmId: z.string().transform((id) => id as RealmId),
@@ -47,9 +53,18 @@ const jobSchema = z.object({
   ]),
   wish: z.custom<Wish>((value) => typeof value === 'object' && value !== null),
   locale: z.string(),
+  // Absent in jobs of an older version.
+  client: z
+    .custom<ClientRowId>((value) => typeof value === 'string')
+    .nullable()
+    .default(null),
   browserHash: z.string().nullable(),
 });
-type Letter = { realm: Realm; contact: Contact; wish: Wish; locale: string; browserHash: TokenHash | null };
+type Letter = Pick<z.infer<typeof jobSchema>, 'wish' | 'locale' | 'client'> & {
+  realm: Realm;
+  contact: Contact;
+  browserHash: TokenHash | null;
+};
 
 export type Letters = ReturnType<typeof createLetters>;
 
@@ -87,6 +102,7 @@ export function createLetters(options: {
       contact,
       wish,
       locale: asker.locale,
+      client: asker.client ?? null,
       browserHash: asker.browserHash?.toString('base64url') ?? null,
     };
     // One key for each purpose and recipient: of several clicks in a row one letter is sent.
@@ -101,7 +117,14 @@ export function createLetters(options: {
       const realm = await realms.findById(job.realmId);
       if (!realm) return;
       const browserHash = job.browserHash === null ? null : (Buffer.from(job.browserHash, 'base64url') as TokenHash);
-      const letter = { realm, contact: job.contact as Contact, wish: job.wish, locale: job.locale, browserHash };
+      const letter = {
+        realm,
+        contact: job.contact as Contact,
+        wish: job.wish,
+        locale: job.locale,
+        client: job.client,
+        browserHash,
+      };
       await db.transaction((q) => deliver(q, letter));
     },
   };
@@ -166,7 +189,7 @@ export function createLetters(options: {
     const { code } = await challenges.create(q, draft(letter, of.accountId, purpose, payload));
     const expiresInSeconds = PURPOSES[purpose].codeSeconds ?? 0;
     const values = { code, minutes: expiresInSeconds / 60 };
-    const common = { realmId: realm.id, locale: letter.locale, expiresInSeconds };
+    const common = { realmId: realm.id, locale: letter.locale, client: letter.client, expiresInSeconds };
     if (contact.kind === 'phone') {
       const to = { kind: 'phone', number: contact.number } as const;
       return messages.send(q, { ...common, to, template: 'phone-code', values });
@@ -187,6 +210,7 @@ export function createLetters(options: {
     await messages.send(q, {
       realmId: realm.id,
       locale: letter.locale,
+      client: letter.client,
       expiresInSeconds,
       to: { kind: 'email', address: owner.email ?? '' },
       template: 'sign-in-link',
@@ -210,6 +234,7 @@ export function createLetters(options: {
     await messages.send(q, {
       realmId: realm.id,
       locale: letter.locale,
+      client: letter.client,
       expiresInSeconds: linkSeconds,
       to: { kind: 'email', address: owner?.email ?? contact.address },
       template: wish.purpose,
@@ -223,6 +248,7 @@ export function createLetters(options: {
     await messages.send(q, {
       realmId: realm.id,
       locale: letter.locale,
+      client: letter.client,
       expiresInSeconds: 86_400,
       to: { kind: 'email', address: owner.email },
       template: 'account-exists',

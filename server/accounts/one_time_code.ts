@@ -3,7 +3,7 @@
 import type { Audit } from '../audit/audit.ts';
 import { type Challenge, type Challenges, isCode, isOfBrowser } from '../challenges/challenges.ts';
 import type { Database, Queryable } from '../db/database.ts';
-import type { PlainToken } from '../lib/ids.ts';
+import type { ClientRowId, PlainToken } from '../lib/ids.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Account, SignedIn } from './accounts.ts';
 import type { EmailChange } from './change_email.ts';
@@ -63,7 +63,7 @@ export function createOneTimeCodes(options: {
     realm: Realm,
     who: { signedIn: SignedIn | null; isRecent: boolean; browser: PlainToken | null },
     given: { code: string; change: ProvenChange },
-    from: { address: string | null; locale: string },
+    from: { address: string | null; locale: string; client?: ClientRowId | null },
   ): Promise<{ ok: true; account: Account } | CodeRefused> {
     if (!isCode(given.code)) return { ok: false, reason: 'wrong-code' };
     const { signedIn } = who;

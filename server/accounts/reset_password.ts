@@ -4,7 +4,7 @@
 import type { Audit } from '../audit/audit.ts';
 import { type Challenge, type Challenges, isCode } from '../challenges/challenges.ts';
 import type { Database } from '../db/database.ts';
-import { asAccountId } from '../lib/ids.ts';
+import { asAccountId, type ClientRowId } from '../lib/ids.ts';
 import { createQueueByKey } from '../lib/one_at_a_time.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { PasswordFault, Passwords } from '../passwords/passwords.ts';
@@ -21,7 +21,7 @@ export type ResetRefused =
   | { ok: false; reason: 'consumed' | 'expired' | 'unknown' | 'wrong-code' }
   | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 export type ResetDone = { ok: true } | ResetRefused;
-type From = { address: string | null; locale: string; signal?: AbortSignal };
+type From = { address: string | null; locale: string; client?: ClientRowId | null; signal?: AbortSignal };
 
 /** Stands for an account where there is none, so that a wrong code costs the same statements for everybody. */
 const NOBODY = asAccountId('0');
@@ -118,6 +118,7 @@ export function createPasswordReset(options: {
         to: { kind: 'email', address: account.email },
         template: 'password-changed',
         locale: from.locale,
+        client: from.client ?? null,
         values: { link: `${realm.authOrigin}/forgot-password`, time: Date.now(), ...addressValue(from.address) },
         expiresInSeconds: null,
       });

@@ -16,7 +16,7 @@ import { readJson } from '../http/body.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
 import { askerOf, findWaiting, keepWaiting, waitingOf } from '../login/middleware.ts';
-import { addressOf, languageOf, siteOf } from '../realms/middleware.ts';
+import { addressOf, brandedClientOf, languageOf, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { presentPasswordFault, presentUser } from './present.ts';
 
@@ -193,7 +193,11 @@ export function bridgekeeperContactRoutes(options: {
   ]);
 }
 
-const fromOf = (ctx: Context) => ({ address: addressOf(ctx), locale: languageOf(ctx) });
+const fromOf = (ctx: Context) => ({
+  address: addressOf(ctx),
+  locale: languageOf(ctx),
+  client: brandedClientOf(ctx),
+});
 
 function toChange(user: z.infer<typeof updateBody>['user']): ProvenChange {
   return {

@@ -184,7 +184,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     const back = configuredUrl(`${realm.authOrigin}${AUTHORIZE}`, { ...draftParameters(draft), flow });
     const handle = await login.makeReturn(domain.host, {
       path: back.slice(realm.authOrigin.length) as OwnPath,
-      client: { name: draft.client.name, host: draft.client.domain?.host ?? null },
+      client: { id: draft.client.clientId, name: draft.client.name, host: draft.client.domain?.host ?? null },
       targets: callbackOrigins(draft.client),
     });
     const page = realm.authenticationUrl ?? `${realm.authOrigin}/login`;

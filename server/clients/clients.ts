@@ -6,7 +6,7 @@ import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
 import type { ClientId, ClientRowId, Host, RealmId, RedirectUri } from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
-import { CONFIGURATION_CHANNEL } from '../realms/realms.ts';
+import { CONFIGURATION_CHANNEL, type PartialBrand } from '../realms/realms.ts';
 import type { Protocol } from './protocol.ts';
 import * as store from './store.ts';
 
@@ -39,6 +39,8 @@ export type Client = {
   /** SHA-256 of the secrets that are valid now: one, or two while one replaces the other. */
   secretHashes: readonly Buffer[];
   protocol: Protocol;
+  /** How pages and letters look to who comes for it; the rest is the realm's. */
+  brand: PartialBrand;
   isDisabled: boolean;
 };
 
@@ -53,6 +55,7 @@ export type ClientDraft = {
   proxySecret: string | null;
   /** What a file says of a third-party client's protocol, as written. */
   protocol: Record<string, unknown>;
+  brand: Record<string, unknown>;
   isDisabled: boolean;
 };
 export type StoredClient = Omit<ClientDraft, 'secret' | 'proxySecret'> & {

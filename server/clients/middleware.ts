@@ -9,7 +9,7 @@ import type { Context, Middleware } from '../http/route.ts';
 import { findProtocolFault } from '../http/server.ts';
 import type { Host } from '../lib/ids.ts';
 import { parseHost } from '../lib/url.ts';
-import { noteSite } from '../realms/middleware.ts';
+import { noteBrandOf, noteSite } from '../realms/middleware.ts';
 import type { Realms } from '../realms/realms.ts';
 import { type Client, type Clients, isReadableFrom } from './clients.ts';
 
@@ -33,8 +33,9 @@ export function findSite(options: { realms: Realms; clients: Clients; proxies: N
       trusted: options.proxies,
       extraHops: proven ? 1 : 0,
     });
-    const isSiteOpen = site.domain.role === 'auth' || (await options.clients.findForHost(host)) !== null;
-    noteSite(ctx, { site, address, isSiteOpen });
+    const client = site.domain.role === 'client' ? await options.clients.findForHost(host) : null;
+    noteSite(ctx, { site, address, isSiteOpen: site.domain.role === 'auth' || client !== null });
+    noteBrandOf(ctx, client);
     return next();
   };
 }

@@ -13,10 +13,11 @@ import {
   type TokenHash,
 } from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
+import { clientBrandSchema } from '../realms/realms.ts';
 import type { Client, ClientDraft, StoredClient } from './clients.ts';
 import { protocolSchema } from './protocol.ts';
 
-const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.secret_hashes, c.protocol, c.disabled_at is not null as is_disabled
+const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.secret_hashes, c.protocol, c.brand, c.disabled_at is not null as is_disabled
      from clients c left join domains d on d.host = c.domain`;
 const FIND_BY_CLIENT_ID = readStatement(
   'clients.find_by_client_id',
@@ -83,6 +84,7 @@ export async function listClients(q: Queryable, realmId: RealmId): Promise<Store
       'secret_hashes',
       'proxy_secret_hash',
       'protocol',
+      'brand',
       'disabled_at',
     )
     .where({ realm_id: realmId })
@@ -97,6 +99,7 @@ export async function listClients(q: Queryable, realmId: RealmId): Promise<Store
     secretHashes: row.secret_hashes,
     proxySecretHash: row.proxy_secret_hash,
     protocol: row.protocol,
+    brand: row.brand,
     isDisabled: row.disabled_at !== null,
   }));
 }
@@ -109,6 +112,7 @@ export async function putClient(q: Queryable, realmId: RealmId, draft: ClientDra
     domain: draft.domain,
     redirect_uris: [...draft.redirectUris],
     protocol: JSON.stringify(draft.protocol),
+    brand: JSON.stringify(draft.brand),
     disabled_at: draft.isDisabled ? now : null,
     updated_at: now,
     ...(draft.secret !== null && { secret_hashes: newSecrets(q, hashToken(draft.secret)) }),
@@ -180,6 +184,7 @@ function toClient(row: Row): Client {
     redirectUris: row['redirect_uris'] as string[],
     secretHashes: row['secret_hashes'] as Buffer[],
     protocol: protocolSchema.parse(row['protocol']),
+    brand: clientBrandSchema.parse(row['brand']),
     isDisabled: row['is_disabled'] as boolean,
   };
 }

@@ -167,6 +167,9 @@ function compareClient(was: StoredClient | null, draft: ClientDraft): string[] {
     ...[...new Set([...Object.keys(was.protocol), ...Object.keys(draft.protocol)])].map(
       (key) => [key, was.protocol[key], draft.protocol[key]] as [string, unknown, unknown],
     ),
+    ...[...new Set([...Object.keys(was.brand), ...Object.keys(draft.brand)])].map(
+      (key) => [`brand.${key}`, was.brand[key], draft.brand[key]] as [string, unknown, unknown],
+    ),
   ];
   const changes = fields
     .filter(([, before, after]) => !isDeepStrictEqual(before, after))

@@ -57,6 +57,7 @@ function presentClient(client: StoredClient, { domains }: StoredState): Record<s
     domain: domain && presentPlace(domain),
     redirect_uris: client.kind === 'third-party' ? client.redirectUris.map(escapeVariables) : undefined,
     ...(escapeDeep(client.protocol) as Record<string, unknown>),
+    brand: unlessEmpty(escapeDeep(client.brand) as Record<string, unknown>),
     disabled: client.isDisabled || undefined,
   });
 }

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { z } from 'zod';
-import { checkBrand } from '../http/page.ts';
+import { checkBrand } from '../http/brand.ts';
 import { brandSchema } from '../realms/realms.ts';
 import { createRealmSchemas, describeIssue, findNearest, type RealmSchemas } from './realm_schema.ts';
 import {
@@ -46,6 +46,8 @@ export function readRealmFile(
   }));
   for (const { raw, value, path } of realms) {
     inlineLogo(yaml, raw, { path, folder: options.folder });
+    for (const [index, client] of asList(raw['clients']).entries())
+      inlineLogo(yaml, asRaw(client) ?? {}, { path: [...path, 'clients', index], folder: options.folder });
     check(yaml, schemas.realm, value, path);
     checkColours(yaml, raw['brand'], [...path, 'brand']);
     for (const [index, client] of asList(raw['clients']).entries())
@@ -106,6 +108,7 @@ function checkClient(yaml: YamlText, schemas: RealmSchemas, value: unknown, path
   }
   const rest = Object.fromEntries(Object.entries(raw).filter(([key]) => !isForeign(key)));
   check(yaml, schemas.client[own], { ...rest, kind }, path);
+  checkColours(yaml, raw['brand'], [...path, 'brand']);
   if (own === 'third-party') checkThirdParty(yaml, raw, path);
 }
 

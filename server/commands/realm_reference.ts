@@ -39,6 +39,7 @@ function table(schema: z.ZodObject): string {
 }
 
 function describeValue({ type, enum: choices, default: fallback, minimum, maximum, pattern, anyOf }: Property): string {
+  if (type === 'array') return 'list';
   if (choices) return choices.map((choice) => `\`${choice}\``).join(' or ');
   if (type === 'integer') return `whole number, ${minimum} to ${maximum}`;
   if (pattern?.startsWith('^#')) return 'colour `#rrggbb`';

@@ -14,7 +14,7 @@ import {
 import { applyMapping, findMappingFault } from '../lib/mapping.ts';
 import { isLoopbackHost, parseOrigin } from '../lib/url.ts';
 import { SAMPLE_INPUT } from '../oidc/oidc.ts';
-import { brandSchema, settingsSchema } from '../realms/realms.ts';
+import { brandSchema, clientBrandSchema, settingsSchema } from '../realms/realms.ts';
 import { createUpstreamSchemas } from '../upstream/upstream.ts';
 
 /** 32 characters: a secret that nobody guesses, as for CAUSEWAY_SECRET. */
@@ -55,6 +55,7 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
       .string({ error: 'write the client_id as text; a number in quotes' })
       .regex(CLIENT_ID, 'write 1 to 255 signs of ASCII without spaces'),
     name: text('write the name that readers see').optional(),
+    brand: clientBrandSchema.optional(),
     disabled: z.boolean({ error: 'write true or false' }).optional(),
   };
   const endpoint = (example: string) =>

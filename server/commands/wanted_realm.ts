@@ -107,7 +107,7 @@ function toWantedUpstream(raw: Raw, variableOf: (key: string) => string | null):
 
 /** A client without faults as what is wanted. */
 export function toWantedClient(raw: Raw): WantedRealm['clients'][number] {
-  const { id, kind: _, name, domain, proxy_secret, secret, redirect_uris, disabled, ...protocol } = raw;
+  const { id, kind: _, name, domain, proxy_secret, secret, redirect_uris, disabled, brand, ...protocol } = raw;
   const place = domain === undefined ? null : placeOf(domain);
   const draft = {
     clientId: String(id),
@@ -118,6 +118,7 @@ export function toWantedClient(raw: Raw): WantedRealm['clients'][number] {
     secret: asText(secret),
     proxySecret: asText(proxy_secret),
     protocol: withHashedHook(protocol),
+    brand: asRaw(brand) ?? {},
     isDisabled: disabled === true,
   };
   return { draft, origin: place?.origin ?? null };

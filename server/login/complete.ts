@@ -4,7 +4,7 @@
 import type { Account, Accounts, SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../db/database.ts';
-import type { AccountId, Host, PlainToken } from '../lib/ids.ts';
+import type { AccountId, ClientRowId, Host, PlainToken } from '../lib/ids.ts';
 import type { Sealer } from '../lib/seal.ts';
 import type { Challenge, Mfa } from '../mfa/mfa.ts';
 import type { Realm } from '../realms/realms.ts';
@@ -19,6 +19,8 @@ export type Attempt = {
   userAgent: string | null;
   /** Language of letters. */
   locale: string;
+  /** For which client the reader is here, as far as it is known: letters take its brand. */
+  client?: ClientRowId | null;
   /** Value of the device cookie. */
   deviceCookie: string | null;
   /** Cookie of a browser that waits for a code or link. */

@@ -91,9 +91,12 @@ export function createLogin(options: {
   }
 
   /** Who has the right password and waits for a proof of the address is sent what it takes. */
-  async function sendVerification({ realm, address, locale, browser }: Attempt, account: Account): Promise<void> {
+  async function sendVerification(
+    { realm, address, locale, client, browser }: Attempt,
+    account: Account,
+  ): Promise<void> {
     const contact = parseContact(realm, { email: account.email });
-    const asker = { address, locale, browserHash: browser && hashToken(browser) };
+    const asker = { address, locale, client: client ?? null, browserHash: browser && hashToken(browser) };
     if (contact) await letters.request(realm, contact, { purpose: 'verify-email', redirectUrl: null }, asker);
   }
 

@@ -12,7 +12,15 @@ import type { Context } from '../http/route.ts';
 import { asSessionId, type PlainToken, type RealmId, type SessionId } from '../lib/ids.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
 import { clearChallenge, keepChallenge } from '../mfa/middleware.ts';
-import { addressOf, isSiteOpen, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import {
+  addressOf,
+  brandedClientOf,
+  isSiteOpen,
+  languageOf,
+  noteBrandOf,
+  type SitePages,
+  siteOf,
+} from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { HELD_SECONDS } from '../sessions/sessions.ts';
@@ -43,7 +51,12 @@ export function keepWaiting(ctx: Context, browser: PlainToken): void {
 
 /** Who asks for a code or link. */
 export function askerOf(ctx: Context, browser: PlainToken | null): Asker {
-  return { address: addressOf(ctx), locale: languageOf(ctx), browserHash: browser && hashToken(browser) };
+  return {
+    address: addressOf(ctx),
+    locale: languageOf(ctx),
+    client: brandedClientOf(ctx),
+    browserHash: browser && hashToken(browser),
+  };
 }
 
 /** The facts of a try to sign in or up, from its request. @throws AppError unknown_client where the client is disabled */
@@ -57,6 +70,7 @@ export async function readAttempt(ctx: Context, reader: Reader): Promise<Attempt
     address: addressOf(ctx),
     userAgent: ctx.get('User-Agent') || null,
     locale: languageOf(ctx),
+    client: brandedClientOf(ctx),
     browser: findWaiting(ctx),
     deviceCookie: device.kind === 'one' ? device.value : null,
     current: await reader.find(ctx),
@@ -164,6 +178,18 @@ export function findHeld(ctx: Context): PlainToken | null {
 }
 
 export const clearHeld = (ctx: Context): void => clearCookie(ctx, HELD_COOKIE);
+
+/** What a handle leads to; pages and letters of this request take the brand of the client that it names. */
+export async function readReturnOf(
+  ctx: Context,
+  of: { login: Pick<Login, 'readReturn'>; clients: Pick<Clients, 'find'> },
+  handle: string | null | undefined,
+): Promise<ReturnTo | null> {
+  const { realm, domain } = siteOf(ctx);
+  const to = await of.login.readReturn(domain.host, handle);
+  if (to?.client) noteBrandOf(ctx, await of.clients.find(realm.id, to.client.id ?? ''));
+  return to;
+}
 
 /** Notes in the state of this browser which session it has just ended; no address carries it. */
 export function noteSignedOut(ctx: Context, id: SessionId): void {

@@ -3,14 +3,14 @@
 // for long: the path's endpoint checks everything again. So it needs no expiry, and a page left open overnight still works.
 
 import type { OwnPath } from '../http/redirect.ts';
-import type { Host } from '../lib/ids.ts';
+import type { ClientId, Host } from '../lib/ids.ts';
 import type { Sealer } from '../lib/seal.ts';
 
 export type ReturnTo = {
   /** Path and query on the auth domain. */
   path: OwnPath;
-  /** The site that asked, as registered. */
-  client: { name: string; host: string | null } | null;
+  /** The site that asked, as registered; its `client_id` finds its looks. */
+  client: { id: ClientId; name: string; host: string | null } | null;
   /** Origins that the redirects after the form post reach (content security policy, form-action). */
   targets: readonly string[];
   /**

@@ -14,7 +14,15 @@ import { type Context, routes } from '../http/route.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Login, ReturnTo, SignInRefused, SignUpRefused, Unverified } from './login.ts';
-import { goOn, keepWaiting, readAttempt, refuseWithoutCookies, throttled, waitingOf } from './middleware.ts';
+import {
+  goOn,
+  keepWaiting,
+  readAttempt,
+  readReturnOf,
+  refuseWithoutCookies,
+  throttled,
+  waitingOf,
+} from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
 const signInForm = z.object({
@@ -173,7 +181,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     );
   }
 
-  const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);
+  const readReturn = (ctx: Context, handle: string | undefined) => readReturnOf(ctx, options, handle);
 
   type Shown = {
     to: ReturnTo | null;
@@ -193,6 +201,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
       | undefined;
     pages.render(ctx, {
       view: 'login/sign_in',
+      here: withHandle('/login', page),
       formTargets: page.to?.targets ?? [],
       uiLocales: page.uiLocales,
       data: {
@@ -216,6 +225,7 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
   ) {
     pages.render(ctx, {
       view: 'login/sign_up',
+      here: withHandle('/signup', page),
       formTargets: page.to?.targets ?? [],
       uiLocales: page.uiLocales,
       data: {

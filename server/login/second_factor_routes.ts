@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
+import type { Clients } from '../clients/clients.ts';
 import { readForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
@@ -15,7 +16,7 @@ import { clearChallenge, findChallenge } from '../mfa/middleware.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import type { Login, ReturnTo, Unverified } from './login.ts';
-import { goOn, readAttempt, refuseWithoutCookies, throttled, withReturn } from './middleware.ts';
+import { goOn, readAttempt, readReturnOf, refuseWithoutCookies, throttled, withReturn } from './middleware.ts';
 
 const PATH = '/login/second-factor';
 const formField = z.string().max(8000).default('');
@@ -37,7 +38,13 @@ type State =
   /** Signed in with all that could be asked for, or has to begin at another page. */
   | { kind: 'elsewhere'; at: 'return' | 'sign-in' | 'two-step' };
 
-export function secondFactorRoutes(options: { login: Login; mfa: Mfa; reader: Reader; pages: SitePages }) {
+export function secondFactorRoutes(options: {
+  login: Login;
+  mfa: Mfa;
+  reader: Reader;
+  clients: Clients;
+  pages: SitePages;
+}) {
   const { login, mfa, reader, pages } = options;
 
   async function stateOf(ctx: Context): Promise<State> {
@@ -208,7 +215,7 @@ export function secondFactorRoutes(options: { login: Login; mfa: Mfa; reader: Re
       },
     });
 
-  const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);
+  const readReturn = (ctx: Context, handle: string | undefined) => readReturnOf(ctx, options, handle);
 
   const page = { on: 'auth', answers: 'page' } as const;
   return routes([

@@ -68,13 +68,13 @@ export function createSignUp(options: {
 
   /** A letter that is refused for its number is not sent; the sign-up stands, and another one can be asked for. */
   async function write(
-    { realm, address, locale, browser }: Attempt,
+    { realm, address, locale, client, browser }: Attempt,
     email: string,
     wish: { purpose: 'account-exists' } | { purpose: 'verify-email'; redirectUrl: null },
   ): Promise<void> {
     const contact = parseContact(realm, { email });
     const browserHash = browser && hashToken(browser);
-    if (contact) await letters.request(realm, contact, wish, { address, locale, browserHash });
+    if (contact) await letters.request(realm, contact, wish, { address, locale, client: client ?? null, browserHash });
   }
 }
 

@@ -7,10 +7,11 @@ import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import { addJobs, OUTBOX_SCHEMA, type OutboxTask, TryAgain } from '../db/outbox.ts';
-import type { Brand, Pages } from '../http/page.ts';
+import type { Brand } from '../http/brand.ts';
+import type { Pages } from '../http/page.ts';
 import { parseLimit } from '../lib/duration.ts';
 import { parseEmail } from '../lib/email.ts';
-import type { RealmId } from '../lib/ids.ts';
+import type { ClientRowId, RealmId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { createVault } from '../lib/seal.ts';
 import { hashToken } from '../lib/token.ts';
@@ -32,15 +33,24 @@ export type Message<Name extends TemplateName = TemplateName> = {
   template: Name;
   /** The reader's; the nearest that we have is taken. */
   locale: string;
+  /** The client for which the reader came, if it is known: the message takes its brand. */
+  client?: ClientRowId | null;
   values: ValuesOf<Name>;
   /** Dropped unsent after this (database clock); null for notices, which are worth sending a day late. */
   expiresInSeconds: number | null;
 };
 /** What a message shows of its realm. */
-export type Sender = { slug: string; authHost: string; brand: Brand };
+export type Sender = {
+  slug: string;
+  authHost: string;
+  brand: Brand;
+  /** Language of the realm, and those that it offers. */
+  locale: string;
+  locales: readonly string[];
+};
 /** A realm, as far as its limits go. */
 type Limited = { id: RealmId; settings: { messages_per_recipient: string; messages_per_address: string } };
-type Sealed = { to: Addressee; locale: string; values: Record<string, string | number> };
+type Sealed = { to: Addressee; locale: string; client?: ClientRowId | null; values: Record<string, string | number> };
 
 export type Messages = ReturnType<typeof createMessages>;
 
@@ -62,7 +72,7 @@ export function createMessages(options: {
   smtp: Smtp | null;
   from: string | null;
   texts: TextWebhook | null;
-  senderOf(realmId: RealmId): Promise<Sender | null>;
+  senderOf(realmId: RealmId, client: ClientRowId | null): Promise<Sender | null>;
   /** Counts what became of a try. */
   count(message: { channel: string; outcome: string }): void;
 }) {
@@ -78,11 +88,11 @@ export function createMessages(options: {
    * @throws TypeError for an address that parseEmail would not accept, or a number that is not E.164: the caller did not check
    */
   async function send<Name extends TemplateName>(q: Queryable, message: Message<Name>): Promise<void> {
-    const { realmId, to, template, locale, values, expiresInSeconds } = message;
+    const { realmId, to, template, locale, client = null, values, expiresInSeconds } = message;
     checkAddressee(to);
     if (!canReach(to.kind)) return;
     const id = randomUUID();
-    const sealed = await vault.lock(JSON.stringify({ to, locale, values }));
+    const sealed = await vault.lock(JSON.stringify({ to, locale, client, values }));
     await store.insertMessage(q, { id, realmId, channel: to.kind, template, sealed, expiresInSeconds });
     await addJobs(q, TASK, [jobOf(id, to.kind)]);
   }
@@ -93,8 +103,6 @@ export function createMessages(options: {
     if (!stored || !isTemplate(stored.template)) return;
     if (stored.isExpired) return giveUp(stored, { reason: 'expired', status: null });
     if (stored.ageSeconds > LONGEST_SECONDS) return giveUp(stored, { reason: 'gave-up', status: null });
-    const sender = await options.senderOf(stored.realmId);
-    if (!sender) return;
     const opened = await vault.unlock(stored.sealed);
     if (opened === null) {
       log.warn(
@@ -103,12 +111,15 @@ export function createMessages(options: {
       );
       throw new TryAgain(UNREADABLE_PAUSE_SECONDS);
     }
-    const { to, locale, values } = JSON.parse(opened) as Sealed;
+    const { to, locale, client, values } = JSON.parse(opened) as Sealed;
+    const sender = await options.senderOf(stored.realmId, client ?? null);
+    if (!sender) return;
     const draft = {
       template: stored.template,
       locale,
       values,
       brand: sender.brand,
+      realm: { slug: sender.slug, locale: sender.locale, locales: sender.locales },
       host: sender.authHost,
       to: to.kind === 'email' ? to.address : to.number,
     };

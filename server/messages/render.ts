@@ -2,7 +2,9 @@
 // for mail programs: styles are inlined, a sheet only adds what dark mode and small screens need, the logo is an attachment
 // (many programs show no data: URIs).
 
-import { type Brand, type Pages, schemesOf, type Words } from '../http/page.ts';
+import { type Brand, schemesOf } from '../http/brand.ts';
+import type { Pages } from '../http/page.ts';
+import type { Words } from '../http/words.ts';
 import { kindOf, type TemplateName } from './templates.ts';
 
 export type Draft = {
@@ -12,6 +14,8 @@ export type Draft = {
   /** Host of the auth domain, named at the end of every message. */
   host: string;
   to: string;
+  /** Its own views, the language that it falls back to, and those that it offers. */
+  realm: { slug: string; locale: string; locales: readonly string[] };
   values: Readonly<Record<string, string | number>>;
 };
 export type Logo = { cid: string; contentType: string; filename: string; content: Buffer };
@@ -26,8 +30,9 @@ export function createRenderer(options: { views: Pages }) {
   const { views } = options;
 
   /** What every message is made of: the words of its template, its values ready to be shown. */
-  function compose({ template, locale, brand, host, to, values }: Draft) {
-    const words = views.words(views.negotiate({ accepted: [locale], fallback: 'en' }));
+  function compose({ template, locale, brand, host, to, realm, values }: Draft) {
+    const wish = { accepted: [locale], fallback: realm.locale, offered: realm.locales };
+    const words = views.words(views.negotiate(wish, realm.slug), realm.slug);
     const shown = Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, present(words, kindOf(template, name), value)]),
     );
@@ -53,14 +58,18 @@ export function createRenderer(options: { views: Pages }) {
       codeLabel: words.t('message.details.code'),
     };
     const logo = readLogo(draft.brand);
-    const html = views.compose('messages/message', {
-      ...parts,
-      locale: words.locale,
-      dir: words.dir,
-      brand: draft.brand,
-      logo,
-      scheme: schemesOf(draft.brand),
-    });
+    const html = views.compose(
+      'messages/message',
+      {
+        ...parts,
+        locale: words.locale,
+        dir: words.dir,
+        brand: draft.brand,
+        logo,
+        scheme: schemesOf(draft.brand),
+      },
+      draft.realm.slug,
+    );
     return { subject: parts.subject, text: plainText(parts, draft.brand), html, logo };
   }
 

@@ -14,7 +14,7 @@ import { type Context, routes } from '../http/route.ts';
 import type { Keys } from '../keys/keys.ts';
 import type { RedirectUri } from '../lib/ids.ts';
 import type { Login } from '../login/login.ts';
-import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { addressOf, noteBrandOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Decision, OidcFacts } from './authorization.ts';
 import { decideAuthorization } from './authorization_decision.ts';
@@ -211,7 +211,7 @@ export function providerRoutes(options: {
     const { parameters } = carried;
     const handle = await login.makeReturn(domain.host, {
       path: `${AUTHORIZE}?carried=${encodeURIComponent(await seal(carried))}` as OwnPath,
-      client: { name: client.name, host: redirectHost(client) },
+      client: { id: client.clientId, name: client.name, host: redirectHost(client) },
       targets: redirectOrigins(client),
       since: need.why === 'not-signed-in' ? 0 : carried.startedAt,
     });
@@ -232,6 +232,7 @@ export function providerRoutes(options: {
     const decision = decideConsent(siteOf(ctx).realm, { client, signedIn, opened });
     if (decision.kind !== 'consent')
       return seeOther(ctx, `${AUTHORIZE}?carried=${encodeURIComponent(carried ?? '')}` as OwnPath);
+    noteBrandOf(ctx, client);
     pages.render(ctx, {
       view: 'oauth/consent',
       formTargets: redirectOrigins(client),

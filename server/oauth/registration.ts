@@ -166,6 +166,7 @@ export function createRegistration(options: { db: Database; audit: Audit; client
         secret,
         proxySecret: null,
         protocol,
+        brand: {},
         isDisabled: false,
       });
       await audit.record(q, {

@@ -15,7 +15,7 @@ import { createSealer } from '../lib/seal.ts';
 import type { Login } from '../login/login.ts';
 import { noteSignedOut } from '../login/middleware.ts';
 import { checkDpopProof, oauthError, type Provider } from '../oauth/oauth.ts';
-import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { addressOf, noteBrandOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { clearCredential } from '../sessions/middleware.ts';
 import { type BackChannelLogout, discoveryDocument, presentUserinfo } from './oidc.ts';
 
@@ -49,8 +49,9 @@ export function oidcRoutes(options: {
 
   function discovery(ctx: Context) {
     makePublic(ctx, DISCOVERY_SECONDS);
-    const { authOrigin, settings } = siteOf(ctx).realm;
-    ctx.body = discoveryDocument(authOrigin, pages.locales, settings.dynamic_registration === 'on');
+    const { realm } = siteOf(ctx);
+    const { authOrigin, settings } = realm;
+    ctx.body = discoveryDocument(authOrigin, pages.offeredBy(realm), settings.dynamic_registration === 'on');
   }
 
   async function jwks(ctx: Context) {
@@ -182,6 +183,7 @@ export function oidcRoutes(options: {
   async function ask(ctx: Context, request: EndSession, client: Client | null) {
     const signedIn = await reader.require(ctx);
     const { account } = signedIn;
+    noteBrandOf(ctx, client);
     pages.render(ctx, {
       view: 'oidc/end_session',
       formTargets: client

@@ -5,11 +5,11 @@
 import { LRUCache } from 'lru-cache';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
-import type { Brand } from '../http/page.ts';
+import type { Brand } from '../http/brand.ts';
 import { createCipher } from '../lib/cipher.ts';
 import type { Host, RealmId } from '../lib/ids.ts';
 import { isLoopbackHost } from '../lib/url.ts';
-import { brandSchema, type RealmBrand, type RealmSettings, settingsSchema } from './settings.ts';
+import { brandSchema, type PartialBrand, type RealmBrand, type RealmSettings, settingsSchema } from './settings.ts';
 import * as store from './store.ts';
 import { encryptUpstreams, type StoredUpstream, type UpstreamDraft } from './upstreams.ts';
 
@@ -18,6 +18,8 @@ export type { OldSession } from './old_session.ts';
 export {
   brandSchema,
   type CredentialCheck,
+  clientBrandSchema,
+  type PartialBrand,
   type RealmBrand,
   type RealmSettings,
   settingSeconds,
@@ -172,10 +174,18 @@ export function createRealms(options: {
   };
 }
 
-/** How the pages and messages of a realm look. */
-export function brandOf(realm: Realm): Brand {
-  const { name, logo, accent, accent_dark } = realm.brand;
-  return { name: name ?? realm.slug, logo: logo ?? null, accent, accentDark: accent_dark ?? null };
+/**
+ * How the pages and messages of a realm look, to who comes for a client: what the client leaves out is the realm's. The colour for
+ * the dark goes with the accent, and the logo with the name: the realm's logo says the realm's name.
+ */
+export function brandOf(realm: Realm, client: PartialBrand = {}): Brand {
+  const dark = client.accent === undefined ? (client.accent_dark ?? realm.brand.accent_dark) : client.accent_dark;
+  return {
+    name: client.name ?? realm.brand.name ?? realm.slug,
+    logo: client.logo ?? (client.name === undefined ? realm.brand.logo : undefined) ?? null,
+    accent: client.accent ?? realm.brand.accent,
+    accentDark: dark ?? null,
+  };
 }
 
 function toRealm(stored: StoredRealm, auth: { host: Host; origin: string }): Realm {

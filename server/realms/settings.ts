@@ -93,7 +93,17 @@ export const settingsSchema = z
       .string()
       .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'write a language tag such as en or de')
       .default('en')
-      .describe('Language of pages when the browser asks for none that we have.'),
+      .describe(
+        'Language of pages and messages when neither the site, the reader nor the browser asks for one that is offered.',
+      ),
+    locales: z
+      .array(z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'write language tags such as [en, de]'), {
+        error: 'write a list: [en, de]',
+      })
+      .default([])
+      .describe(
+        'Languages that the realm offers, in the order in which its pages list them. Empty: all that there are.',
+      ),
     password_min_length: z.int().min(8).max(64).default(8).describe('Fewest characters of a new password.'),
     sign_in_per_account: limit('20/15m', 'Wrong passwords for one account from browsers that never signed in to it.'),
     sign_in_per_device: limit(
@@ -215,4 +225,8 @@ export const brandSchema = z.strictObject({
     .describe('Logo as a data: URI, so that no page asks another server for it.'),
 });
 
+/** The same for one client; what it leaves out is the realm's. */
+export const clientBrandSchema = brandSchema.extend({ accent: colour }).partial();
+
+export type PartialBrand = z.infer<typeof clientBrandSchema>;
 export type RealmBrand = z.infer<typeof brandSchema>;

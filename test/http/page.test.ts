@@ -10,11 +10,11 @@ import {
   type Brand,
   checkBrand,
   contrastRatio,
-  createPages,
   SURFACES,
   textColourOn,
   withContrast,
-} from '../../server/http/page.ts';
+} from '../../server/http/brand.ts';
+import { createPages } from '../../server/http/page.ts';
 
 const VIEWS = join(import.meta.dirname, '../../views');
 const pages = createPages({ viewsFolder: VIEWS });
@@ -257,7 +257,7 @@ const faults: [what: string, file: string, from: string, to: string, message: Re
     'login/home.eta',
     "it.t('home.sign_out')",
     "it.t('home.sing_out')",
-    /login\/home\.eta: no locale has the key "home\.sing_out"/,
+    /login\/home\.eta:\d+: no locale has the key "home\.sing_out"/,
   ],
   [
     'a template does not compile',
@@ -271,7 +271,7 @@ const faults: [what: string, file: string, from: string, to: string, message: Re
     'error.eta',
     "include('@wait')",
     "include('@weit')",
-    /error\.eta: there is no template "@weit"/,
+    /error\.eta:\d+: there is no template "@weit"/,
   ],
   [
     'a message is not ICU',

@@ -3,7 +3,7 @@
 import test from 'ava';
 import { simpleParser } from 'mailparser';
 import { createTransport } from 'nodemailer';
-import { contrastRatio } from '../../server/http/page.ts';
+import { contrastRatio } from '../../server/http/brand.ts';
 import { TEMPLATES } from '../../server/messages/messages.ts';
 import { BRAND, draftOf, LINK, NAMES, renderer, SAMPLES, views } from './samples.ts';
 

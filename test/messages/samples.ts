@@ -1,7 +1,8 @@
 // One example of every message, for tests and pictures. The type makes it complete.
 
 import { join } from 'node:path';
-import { type Brand, createPages } from '../../server/http/page.ts';
+import type { Brand } from '../../server/http/brand.ts';
+import { createPages } from '../../server/http/page.ts';
 import { TEMPLATES, type TemplateName, type ValuesOf } from '../../server/messages/messages.ts';
 import { createRenderer } from '../../server/messages/render.ts';
 
@@ -36,5 +37,6 @@ export const draftOf = (template: TemplateName, locale: string, more: { brand?: 
   brand: more.brand ?? BRAND,
   host: 'auth.daily.example',
   to: 'reader@example.com',
+  realm: { slug: 'daily', locale: 'en', locales: [] as string[] },
   values: { ...SAMPLES[template], ...more.values } as Record<string, string | number>,
 });

@@ -23,6 +23,7 @@ const client = (more: Partial<Client>, protocol: Record<string, unknown> = {}): 
   redirectUris: [LANDING],
   secretHashes: [],
   protocol: protocolSchema.parse({ require_pkce: false, scopes: ['openid', 'email', 'offline_access'], ...protocol }),
+  brand: {},
   isDisabled: false,
   ...more,
 });

@@ -18,6 +18,7 @@ const clientOf = (name: string, row: string): Client => ({
   redirectUris: [`https://${name}.test/api/auth/v1/oauth/token`],
   secretHashes: [],
   protocol: protocolSchema.parse({}),
+  brand: {},
   isDisabled: false,
 });
 const A = clientOf('a', '1');

@@ -21,6 +21,7 @@ const client = (protocol: Record<string, unknown> = {}, more: Partial<Client> = 
   redirectUris: [URI],
   secretHashes: [],
   protocol: protocolSchema.parse({ require_pkce: false, scopes: ['openid', 'email', 'offline_access'], ...protocol }),
+  brand: {},
   isDisabled: false,
   ...more,
 });
