@@ -117,6 +117,7 @@ function presentRefusal(services: Services, ctx: Context, refusal: Presented): v
   try {
     services.pages.render(ctx, {
       view: 'error',
+      here: null,
       data: {
         code: ERRORS[refusal.code].page,
         detailRows: refusal.rows,

@@ -89,11 +89,24 @@ function argumentsOf(elements: Elements): string[] {
   });
 }
 
+/** Names of the values by which a message chooses its words. */
+function selectorsOf(elements: Elements): string[] {
+  return elements.flatMap((element) => {
+    if (!('options' in element)) return [];
+    return [element.value, ...Object.values(element.options).flatMap((option) => selectorsOf(option.value))];
+  });
+}
+
 /** One message in one language. @throws Error for a key that the locale does not have */
 export function translate(catalogue: Catalogue, key: string, values: Values): string {
   const message = catalogue.messages.get(key);
   if (message === undefined) throw new Error(`The locale "${catalogue.locale}" has no key "${key}"`);
-  const isolated = Object.entries(values).map(([name, value]) => [name, isolate(value, catalogue.direction)]);
+  // A value that chooses between branches is compared as it is.
+  const selectors = selectorsOf(message.getAst());
+  const isolated = Object.entries(values).map(([name, value]) => [
+    name,
+    selectors.includes(name) ? value : isolate(value, catalogue.direction),
+  ]);
   return String(message.format(Object.fromEntries(isolated)));
 }
 
@@ -111,7 +124,8 @@ export function negotiate(locales: readonly string[], wish: Wish): string {
   const available = listOffered(locales, wish.offered ?? []);
   const asked = findAsked(available, wish.uiLocales ?? '');
   const wanted = [wish.chosen ?? '', ...wish.accepted.slice(0, MOST_WISHES), wish.fallback];
-  return asked ?? findFirst(available, wanted) ?? available[0] ?? wish.fallback;
+  // English is what most can make something of where nothing that is wanted is there.
+  return asked ?? findFirst(available, [...wanted, 'en']) ?? available[0] ?? wish.fallback;
 }
 
 /** The first of these tags (separated by spaces) that there is; null when there is none of them. */

@@ -77,7 +77,7 @@ export function createSitePages(options: { pages: Pages }) {
 
   /**
    * Answers with a page; sets its own content security policy.
-   * @param formTargets origins a form may end up on; here: address that shows this page again, for a page that answers a POST
+   * @param formTargets origins a form may end up on; here: address that shows this page again, where that is not the one it was asked for by GET; null for none
    */
   function render(
     ctx: Context,
@@ -87,12 +87,12 @@ export function createSitePages(options: { pages: Pages }) {
       formTargets?: readonly string[];
       uiLocales?: string | null;
       hasScript?: boolean;
-      here?: string;
+      here?: string | null;
     },
   ): void {
     const realm = findSiteOf(ctx)?.realm ?? null;
     const locale = chooseLocale(ctx, page.uiLocales ?? null);
-    const here = page.here ?? (ctx.method === 'GET' && ctx.status < 400 ? ctx.url : null);
+    const here = page.here === undefined && ctx.method === 'GET' ? ctx.url : (page.here ?? null);
     const rendered = pages.render({
       view: page.view,
       locale,

@@ -98,8 +98,10 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
     heading: 'Sign in',
     async open({ tab, stack, account }) {
       await tab.goto(authorize(stack));
-      for (const _ of [1, 2, 3]) await fillIn(tab, account, 'not the password');
-      await tab.getByText('sign-in is paused').waitFor();
+      for (const _ of [1, 2, 3]) {
+        await fillIn(tab, account, 'not the password');
+        await tab.getByRole('alert').waitFor();
+      }
     },
   },
   { name: 'sign-up', heading: 'Create an account', open: ({ tab, stack }) => tab.goto(`${stack.auth}/signup`) },
@@ -230,8 +232,8 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
       await visit.tab.goto(authorize(visit.stack));
       await visit.tab.waitForURL(visit.stack.article);
       await visit.tab.goto(`${visit.stack.news}${API}/logout`);
-      await visit.tab.getByRole('button', { name: 'Sign out' }).click();
-      await visit.tab.getByRole('heading', { name: 'You are signed out' }).waitFor();
+      await visit.tab.click('main button[type=submit]');
+      await visit.tab.waitForURL(`${visit.stack.news}${API}/signed-out`);
     },
   },
   {

@@ -1,5 +1,5 @@
 // Pictures of every page, hosted and demo, for a person to look at: desktop and phone, light and dark, and a contact sheet
-// of each. By hand: `node test/browser/screenshots.ts FOLDER`.
+// of each. By hand: `node test/browser/screenshots.ts FOLDER [LANGUAGE]`.
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -34,8 +34,8 @@ const DEMO_PAGES: readonly Shot[] = [
   { name: 'demo-missing', open: ({ tab, stack }) => tab.goto(`${stack.news}/nowhere`) },
 ];
 
-const [folder] = process.argv.slice(2);
-if (!folder) throw new Error('usage: node test/browser/screenshots.ts FOLDER');
+const [folder, language = 'en-GB'] = process.argv.slice(2);
+if (!folder) throw new Error('usage: node test/browser/screenshots.ts FOLDER [LANGUAGE]');
 if (process.env['TEST_TEMPLATE']) await takeAll(folder);
 else againWithDatabase();
 
@@ -71,10 +71,10 @@ async function takeSize({
   into: string;
   size: keyof typeof SIZES;
 }) {
-  const pages = [...HOSTED_PAGES, ...DEMO_PAGES];
+  const pages = language.startsWith('en') ? [...HOSTED_PAGES, ...DEMO_PAGES] : HOSTED_PAGES;
   for (const { name, open } of pages) {
     const account = await stack.makeAccount();
-    const context = await chromium.newContext({ viewport: SIZES[size], locale: 'en-GB' });
+    const context = await chromium.newContext({ viewport: SIZES[size], locale: language });
     const tab = await context.newPage();
     await open({ tab, stack, account });
     for (const colorScheme of SCHEMES) {

@@ -299,8 +299,19 @@ test('start lists all faults in one message', (t) => {
 
 test('an unknown view, an unknown locale and a value that is not there are errors, never a page', (t) => {
   t.throws(() => render('login/nothing', {}), { message: /login\/nothing/ });
-  t.throws(() => render('error', error, { locale: 'fr' }), { message: /fr/ });
+  t.throws(() => render('error', error, { locale: 'nl' }), { message: /nl/ });
   t.throws(() => render('login/sign_in', { ...signIn, csrfToken: undefined }), { message: /not there/ });
+});
+
+test('a value that chooses between branches chooses also where names are set apart from the words around them', (t) => {
+  const viewsFolder = copyOfViews(t, (folder) => {
+    const words = readFileSync(join(folder, 'locales/en.json'), 'utf8');
+    writeFileSync(join(folder, 'locales/he-IL.json'), words.replace('"direction": "ltr"', '"direction": "rtl"'));
+  });
+  const said = createPages({ viewsFolder })
+    .words('he-IL')
+    .t('message.factor-changed.lead', { change: 'added', factor: 'passkey', brand: 'News' });
+  t.true(said.startsWith('Added to your account: a passkey.'));
 });
 
 const negotiations: [expected: string, uiLocales: string | undefined, accepted: string[], fallback: string][] = [
@@ -308,13 +319,13 @@ const negotiations: [expected: string, uiLocales: string | undefined, accepted: 
   ['de', undefined, ['*'], 'de'],
   ['de', undefined, ['de'], 'en'],
   ['de', undefined, ['de-AT', 'en'], 'en'],
-  ['de', undefined, ['fr', 'de-CH-1996', 'en'], 'en'],
+  ['de', undefined, ['nl', 'de-CH-1996', 'en'], 'en'],
   ['en', undefined, ['EN-gb', 'de'], 'de'],
-  ['de', 'fr de', ['en'], 'en'],
+  ['de', 'nl de', ['en'], 'en'],
   ['en', 'xx-yy  ', ['en-US'], 'de'],
   ['de', 'x'.repeat(5000), ['de'], 'en'],
   ['en', '../../etc/passwd __proto__', [], 'en'],
-  ['de', undefined, ['fr'], 'xx'],
+  ['en', undefined, ['nl'], 'xx'],
 ];
 for (const [expected, uiLocales, accepted, fallback] of negotiations)
   test(`RFC 4647 §3.4: ui_locales "${(uiLocales ?? '').slice(0, 30)}", accepted "${accepted}", else ${fallback}: ${expected}`, (t) => {
@@ -325,17 +336,17 @@ for (const [expected, uiLocales, accepted, fallback] of negotiations)
 test('a bare language finds the regional catalogue, and the right-to-left locale turns the page around', (t) => {
   const viewsFolder = copyOfViews(t, (folder) => {
     const words = readFileSync(join(folder, 'locales/en.json'), 'utf8');
-    writeFileSync(join(folder, 'locales/ar-EG.json'), words.replace('"direction": "ltr"', '"direction": "rtl"'));
+    writeFileSync(join(folder, 'locales/he-IL.json'), words.replace('"direction": "ltr"', '"direction": "rtl"'));
   });
-  const arabic = createPages({ viewsFolder });
-  t.is(arabic.negotiate({ accepted: ['ar'], fallback: 'en' }), 'ar-EG');
-  const { html } = arabic.render({
+  const hebrew = createPages({ viewsFolder });
+  t.is(hebrew.negotiate({ accepted: ['he'], fallback: 'en' }), 'he-IL');
+  const { html } = hebrew.render({
     view: 'login/sign_in',
-    locale: 'ar-EG',
+    locale: 'he-IL',
     brand,
     data: { ...signIn, clientName: 'News' },
   });
-  t.true(html.includes('<html lang="ar-EG" dir="rtl">'));
+  t.true(html.includes('<html lang="he-IL" dir="rtl">'));
   t.true(html.includes('to continue to \u2068News\u2069 ('));
 });
 

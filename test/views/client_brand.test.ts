@@ -41,13 +41,11 @@ test('every other page keeps the looks of the realm', async (t) => {
 test('a letter that is asked for on a client’s site carries its looks', async (t) => {
   const account = await server.makeAccount();
   const news = originOf('news');
-  const answer = await server
-    .browser()
-    .fetch(`${news}/api/auth/v1/users/forgot-password`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ email: account.email }),
-    });
+  const answer = await server.browser().fetch(`${news}/api/auth/v1/users/forgot-password`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ email: account.email }),
+  });
   t.true(answer.status < 300, answer.text);
   const mail = await mailbox.next(account.email);
   t.true(mail.html.includes('News Club'));

@@ -67,6 +67,11 @@ test('the languages below a page are those of the realm, under their own names, 
   t.regex(german.text, /lang="de" hreflang="de" rel="nofollow" aria-current="true"/);
 });
 
+test('a page that was asked for in no particular way is offered in the other languages too, an error page is not', async (t) => {
+  t.is(linksOf(await server.browser().navigate(`${AUTH}/`)).length, 2);
+  t.is(linksOf(await server.browser().navigate(`${AUTH}/nowhere`)).length, 0);
+});
+
 test('OIDC Discovery §3: ui_locales_supported names what the realm offers', async (t) => {
   const answer = await server.browser().navigate(`${AUTH}/.well-known/openid-configuration`);
   t.deepEqual(JSON.parse(answer.text).ui_locales_supported, ['de', 'en']);
