@@ -196,7 +196,11 @@ export function bridgekeeperUpstreamRoutes(options: {
 function toClient(path: OwnPath, client: Client | null): ReturnTo {
   if (!client) return { path, client: null, targets: [] };
   const targets = client.domain ? callbackOrigins(client) : redirectOrigins(client);
-  return { path, client: { name: client.name, host: client.domain?.host ?? redirectHost(client) }, targets };
+  return {
+    path,
+    client: { id: client.clientId, name: client.name, host: client.domain?.host ?? redirectHost(client) },
+    targets,
+  };
 }
 
 /** An authorize address of the auth domain; null for any other. */

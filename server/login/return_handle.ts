@@ -10,7 +10,7 @@ export type ReturnTo = {
   /** Path and query on the auth domain. */
   path: OwnPath;
   /** The site that asked, as registered; its `client_id` finds its looks. */
-  client: { id: ClientId; name: string; host: string | null } | null;
+  client: { id?: ClientId; name: string; host: string | null } | null;
   /** Origins that the redirects after the form post reach (content security policy, form-action). */
   targets: readonly string[];
   /**
