@@ -5,7 +5,21 @@
 export type TemplateSource = { name: string; shown: string; text: string; isOurs: boolean; ours: string | null };
 
 /** Given to every page by page.ts, whatever the template. */
-const COMMON = ['t', 'has', 'locale', 'dir', 'brand', 'languages', 'scripts', 'nonce', 'css', 'brandCss', 'href', 'host', 'body'];
+const COMMON = [
+  't',
+  'has',
+  'locale',
+  'dir',
+  'brand',
+  'languages',
+  'scripts',
+  'nonce',
+  'css',
+  'brandCss',
+  'href',
+  'host',
+  'body',
+];
 /** Without these there is no page: what the layout must print. */
 const FRAME = ['locale', 'dir', 'nonce', 'css', 'brandCss', 'body'];
 /** The only things that are printed without escaping. */
