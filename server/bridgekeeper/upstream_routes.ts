@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
-import { type Client, type Clients, callbackOrigins, redirectHost, redirectOrigins } from '../clients/clients.ts';
+import { type Client, type Clients, callbackOrigins, redirectHost, schemeSources } from '../clients/clients.ts';
 import { readJson } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { isSubresource } from '../http/fetch_metadata.ts';
@@ -195,7 +195,7 @@ export function bridgekeeperUpstreamRoutes(options: {
 /** The way back to a client, with the origins that the redirects after a form reach on it. */
 function toClient(path: OwnPath, client: Client | null): ReturnTo {
   if (!client) return { path, client: null, targets: [] };
-  const targets = client.domain ? callbackOrigins(client) : redirectOrigins(client);
+  const targets = client.domain ? callbackOrigins(client) : schemeSources(client.redirectUris);
   return {
     path,
     client: { id: client.clientId, name: client.name, host: client.domain?.host ?? redirectHost(client) },

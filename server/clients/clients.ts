@@ -196,6 +196,15 @@ export function redirectOrigins(client: Client): string[] {
   return originsOf(client.redirectUris);
 }
 
+/**
+ * What forms of ours may lead to for a product, as sources of a policy (CSP Level 3 §2.3.1): schemes and not hosts, because a
+ * product sends the reader on from its own page to wherever it likes, apps have schemes of their own, and Chromium holds every
+ * redirect that follows a form to the policy of the page with the form (security 65).
+ */
+export function schemeSources(uris: readonly string[]): string[] {
+  return [...new Set(uris.map((uri) => new URL(uri).protocol))];
+}
+
 function originsOf(uris: readonly string[]): string[] {
   return [...new Set(uris.map((uri) => new URL(uri).origin).filter((origin) => origin !== 'null'))];
 }

@@ -107,12 +107,15 @@ function safeHref(url: string): string {
   return parsed !== null && /^https?:$/.test(parsed.protocol) ? url : '#';
 }
 
-/** @throws TypeError for a form target that is not an origin: it would otherwise be written into the header as it is */
+/** A scheme of a policy; none that a browser would run or read from. */
+const SCHEME = /^(?!javascript:|data:|vbscript:|blob:|filesystem:|file:|about:)[a-z][a-z0-9+.-]*:$/;
+
+/** @throws TypeError for a form target that is neither origin nor scheme: it would otherwise be written into the header as it is */
 function presentPolicy(nonce: string, formTargets: readonly string[], hasScript: boolean): string {
   for (const target of formTargets) {
     const isOrigin =
       URL.canParse(target) && /^https?:$/.test(new URL(target).protocol) && new URL(target).origin === target;
-    if (!isOrigin) throw new TypeError(`Not an origin: ${JSON.stringify(target)}`);
+    if (!isOrigin && !SCHEME.test(target)) throw new TypeError(`Not an origin: ${JSON.stringify(target)}`);
   }
   const action = ["'self'", ...new Set(formTargets)].join(' ');
   const script = hasScript ? ` script-src 'nonce-${nonce}';` : '';

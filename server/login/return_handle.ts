@@ -11,7 +11,7 @@ export type ReturnTo = {
   path: OwnPath;
   /** The site that asked, as registered; its `client_id` finds its looks. */
   client: { id?: ClientId; name: string; host: string | null } | null;
-  /** Origins that the redirects after the form post reach (content security policy, form-action). */
+  /** Origins, or for a product schemes, that the redirects after the form post reach (content security policy, form-action). */
   targets: readonly string[];
   /**
    * Set when the sign-in must be a new one: when the reader had last signed in as it was asked for, milliseconds since the

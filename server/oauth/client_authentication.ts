@@ -54,7 +54,7 @@ export function createClientAuthentication(options: {
     const clientId = basic?.clientId ?? given.clientId ?? subjectOf(given.assertion);
     if (basic && given.clientId !== undefined && given.clientId !== basic.clientId) throw failed('two client ids');
     const client = clientId === null ? null : await options.clients.find(realmId, clientId);
-    if (!client || client.kind !== 'third-party') throw failed('unknown client');
+    if (client?.kind !== 'third-party') throw failed('unknown client');
     const method = client.protocol.token_endpoint_auth_method;
     switch (method) {
       case 'client_secret_basic':

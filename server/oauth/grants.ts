@@ -81,7 +81,7 @@ export function createGrants(options: {
   /** RFC 6749 §4.1.2: a second use is denied, and the tokens of the first SHOULD be revoked. */
   async function refuseUsedCode(q: Queryable, codeHash: ReturnType<typeof hashToken>, asking: Asking): Promise<string> {
     const used = await store.findProviderCode(q, codeHash);
-    if (!used || used.kind !== 'oidc') return 'unknown';
+    if (used?.kind !== 'oidc') return 'unknown';
     if (used.clientRowId === asking.client.id && used.familyId) {
       await store.deleteFamily(q, used.familyId);
       await audit.record(q, {

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
-import { type Client, type Clients, matchRedirectUri, redirectHost, redirectOrigins } from '../clients/clients.ts';
+import { type Client, type Clients, matchRedirectUri, redirectHost, schemeSources } from '../clients/clients.ts';
 import { readForm, readRawForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
@@ -196,7 +196,7 @@ export function providerRoutes(options: {
     pages.render(ctx, {
       view: 'oauth/form_post',
       data: { action: to, fields: Object.entries(fields).map(([name, value]) => ({ name, value })) },
-      formTargets: [new URL(to).origin].filter((origin) => origin !== 'null'),
+      formTargets: schemeSources([to]),
       hasScript: true,
     });
   }
@@ -212,7 +212,7 @@ export function providerRoutes(options: {
     const handle = await login.makeReturn(domain.host, {
       path: `${AUTHORIZE}?carried=${encodeURIComponent(await seal(carried))}` as OwnPath,
       client: { id: client.clientId, name: client.name, host: redirectHost(client) },
-      targets: redirectOrigins(client),
+      targets: schemeSources(client.redirectUris),
       since: need.why === 'not-signed-in' ? 0 : carried.startedAt,
     });
     seeOther(
@@ -235,7 +235,7 @@ export function providerRoutes(options: {
     noteBrandOf(ctx, client);
     pages.render(ctx, {
       view: 'oauth/consent',
-      formTargets: redirectOrigins(client),
+      formTargets: schemeSources(client.redirectUris),
       uiLocales: opened.parameters.ui_locales ?? null,
       data: {
         clientName: client.name,

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
-import type { Client, Clients } from '../clients/clients.ts';
+import { type Client, type Clients, schemeSources } from '../clients/clients.ts';
 import { limitReadersTo } from '../clients/middleware.ts';
 import { readForm, readRawForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
@@ -186,11 +186,7 @@ export function oidcRoutes(options: {
     noteBrandOf(ctx, client);
     pages.render(ctx, {
       view: 'oidc/end_session',
-      formTargets: client
-        ? client.protocol.post_logout_redirect_uris
-            .map((uri) => new URL(uri).origin)
-            .filter((origin) => origin !== 'null')
-        : [],
+      formTargets: client ? schemeSources(client.protocol.post_logout_redirect_uris) : [],
       uiLocales: request.ui_locales ?? null,
       data: {
         csrfToken: csrfToken(ctx),

@@ -152,6 +152,11 @@ test('CSP3: the policy names the nonce of the page and where a form may lead, an
   t.true(render('error', error).contentSecurityPolicy.includes("; form-action 'self'; base-uri"));
 });
 
+test('CSP3: a form may lead to a whole scheme, as for a product that sends the reader on', (t) => {
+  const page = render('login/sign_in', signIn, { formTargets: ['https:', 'com.example.app:'] });
+  t.true(page.contentSecurityPolicy.includes("form-action 'self' https: com.example.app:;"));
+});
+
 test('CSP3: every render has a nonce of its own', (t) => {
   const policies = Array.from({ length: 200 }, () => render('error', error).contentSecurityPolicy);
   t.is(new Set(policies).size, 200);
@@ -163,6 +168,7 @@ for (const target of [
   '*',
   "'self'",
   'javascript:',
+  'data:',
   'https://a.example\r\nX: y',
   '',
 ])
