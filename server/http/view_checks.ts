@@ -72,10 +72,10 @@ function checkPolicy(text: string, at: (index: number) => string): string[] {
   return refused.flatMap(([pattern, says]) => [...text.matchAll(pattern)].map(({ index }) => `${at(index)}: ${says}`));
 }
 
-/** Names of the fields of a template's forms, written as HTML or by our partial `field`. */
+/** Names of the fields of a template's forms, written as HTML or by our partials `field` and `new_password`. */
 function fieldsOf(text: string): string[] {
   const written = [...text.matchAll(/<(?:input|button|select|textarea)\b[^>]*?\sname="([\w-]+)"/g)];
-  const included = [...text.matchAll(/include\(\s*'@field',\s*\{\s*id:\s*'([\w-]+)'/g)];
+  const included = [...text.matchAll(/include\(\s*'@(?:field|new_password)',\s*\{\s*id:\s*'([\w-]+)'/g)];
   return [...new Set([...written, ...included].map(([, name = '']) => name))];
 }
 

@@ -29,6 +29,20 @@ for (const { name, heading, open } of HOSTED_PAGES) {
       t.deepEqual(foreignTo(stack, urls), []);
     },
   );
+
+  test.serial(
+    `in Arabic the hosted page “${name}” is turned around, fits a phone, and axe finds nothing serious`,
+    async (t) => {
+      const account = await stack.makeAccount();
+      const reader = await newReader(t, chromium, { locale: 'ar', viewport: { width: 390, height: 844 } });
+      const tab = await reader.newPage();
+      await open({ tab, stack, account });
+      t.is(await tab.evaluate('document.documentElement.dir'), 'rtl');
+      t.regex(await tab.innerText('h1'), /\p{Script=Arabic}/u);
+      t.true(Number(await tab.evaluate('document.documentElement.scrollWidth - innerWidth')) <= 0);
+      t.deepEqual(await violations(tab, 'light'), []);
+    },
+  );
 }
 
 test.serial('axe finds nothing serious on the demo’s pages, light and dark', async (t) => {

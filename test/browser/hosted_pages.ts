@@ -49,7 +49,7 @@ async function setUpTwoStep(visit: Visit) {
   const secret = String(await tab.textContent('[data-secret]')).replaceAll(' ', '');
   await tab.fill('#code', codeOf(secret));
   await tab.click('button[type=submit]');
-  await tab.getByRole('heading', { name: 'Save your recovery codes' }).waitFor();
+  await tab.waitForSelector('.recovery-codes');
 }
 
 /** A reader who has just passed the first factor. */
@@ -111,8 +111,8 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
     async open({ tab, stack }) {
       await tab.goto(`${stack.auth}/signup`);
       await tab.fill('#password', 'sunshine99');
-      await tab.getByText('Add another word').waitFor();
-      await tab.getByRole('button', { name: 'Show password' }).click();
+      await tab.waitForSelector('.strength p:not(:empty)');
+      await tab.click('button.reveal');
     },
   },
   {
@@ -179,8 +179,8 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
     heading: 'Enter a recovery code',
     async open(visit) {
       await passFirst(visit);
-      await visit.tab.getByRole('link', { name: 'Use a recovery code instead' }).click();
-      await visit.tab.getByRole('heading', { name: 'Enter a recovery code' }).waitFor();
+      await visit.tab.click('a[href*="with=recovery"]');
+      await visit.tab.waitForURL(/with=recovery/);
     },
   },
   {

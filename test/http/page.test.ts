@@ -256,7 +256,7 @@ const faults: [what: string, file: string, from: string, to: string, message: Re
     'locales/de.json',
     '"und weiter zu {site}"',
     '"und weiter zu {seite}"',
-    /en\.json: "sign_in\.purpose" takes \{site\}, but \{seite\} in de/,
+    /de\.json: "sign_in\.purpose" takes \{seite\}, but \{site\} in ar/,
   ],
   [
     'a template uses an unknown key',
