@@ -22,10 +22,14 @@ import { guardRoute } from './http/guard.ts';
 import { standardHeaders } from './http/headers.ts';
 import type { Context, Middleware, Route } from './http/route.ts';
 import { assetRoutes } from './login/asset_routes.ts';
+import { codeRoutes } from './login/code_routes.ts';
+import { linkRoutes } from './login/link_routes.ts';
+import { recoveryRoutes } from './login/recovery_routes.ts';
 import { loginRoutes } from './login/routes.ts';
 import { secondFactorRoutes } from './login/second_factor_routes.ts';
 import { sessionLimitRoutes } from './login/session_limit_routes.ts';
 import { signOutRoutes } from './login/sign_out_routes.ts';
+import { signUpRoutes } from './login/sign_up_routes.ts';
 import { consentRoutes } from './oauth/consent_routes.ts';
 import { presentOAuthError } from './oauth/oauth.ts';
 import { providerRoutes } from './oauth/provider_routes.ts';
@@ -50,6 +54,10 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperUpstreamRoutes(services),
     ...assetRoutes(services),
     ...loginRoutes(services),
+    ...signUpRoutes(services),
+    ...codeRoutes(services),
+    ...linkRoutes(services),
+    ...recoveryRoutes(services),
     ...secondFactorRoutes(services),
     ...twoStepRoutes(services),
     ...sessionLimitRoutes(services),

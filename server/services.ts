@@ -146,6 +146,7 @@ export async function createServices(options: {
     letters,
     messages,
     ownership,
+    secrets,
   });
   const emailChange = createEmailChange({ db, audit, challenges, letters, messages, ownership });
   const oneTimeCodes = createOneTimeCodes({ db, audit, challenges, letters, ownership, emailChange });

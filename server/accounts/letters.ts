@@ -23,9 +23,10 @@ export type Wish =
   /** alwaysSend: also to somebody without an account, for signing up. */
   | { purpose: 'one-time-code'; alwaysSend: boolean }
   | { purpose: 'sign-in'; isLink: boolean; handle: string | null }
-  | { purpose: 'verify-email'; redirectUrl: string | null }
+  /** handle: where the reader wanted to go, for the page behind the link. */
+  | { purpose: 'verify-email'; redirectUrl: string | null; handle?: string | null }
   /** currentHost: host of the realm on which the publisher's own page is to be opened. */
-  | { purpose: 'reset-password'; currentHost: string | null }
+  | { purpose: 'reset-password'; currentHost: string | null; handle?: string | null }
   | { purpose: 'change-email'; accountId: AccountId }
   | { purpose: 'add-contact'; accountId: AccountId }
   | { purpose: 'account-exists' };
@@ -225,6 +226,7 @@ export function createLetters(options: {
     if (wish.purpose !== 'verify-email' && wish.purpose !== 'reset-password' && wish.purpose !== 'change-email') return;
     const payload: Record<string, string> = { email: contact.address };
     if (wish.purpose === 'verify-email' && wish.redirectUrl !== null) payload['redirect_url'] = wish.redirectUrl;
+    if (wish.purpose !== 'change-email' && wish.handle) payload['handle'] = wish.handle;
     const { code, token } = await challenges.create(q, draft(letter, accountId, wish.purpose, payload));
     const link =
       wish.purpose === 'reset-password'

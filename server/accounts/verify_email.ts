@@ -39,7 +39,7 @@ export function createVerification(options: {
   /** Sends a link to an address that waits to be verified. One answer, whoever has the address. */
   async function request(
     site: Site,
-    given: { email: string; redirectUrl: string | null },
+    given: { email: string; redirectUrl: string | null; handle?: string | null },
     asker: Asker,
   ): Promise<Requested | { ok: false; reason: 'invalid-email' | 'invalid-redirect' }> {
     const contact = parseContact(site.realm, { email: given.email });
@@ -51,7 +51,7 @@ export function createVerification(options: {
     return letters.request(
       site.realm,
       contact,
-      { purpose: 'verify-email', redirectUrl: checked?.callback ?? null },
+      { purpose: 'verify-email', redirectUrl: checked?.callback ?? null, handle: given.handle ?? null },
       asker,
     );
   }
@@ -59,7 +59,15 @@ export function createVerification(options: {
   /** What the page behind the link shows before its button is pressed; changes nothing. */
   async function look(realm: Realm, token: string) {
     const looked = await challenges.look(realm.id, 'verify-email', token);
-    return looked.kind === 'unknown' ? looked : { kind: looked.kind, email: looked.challenge.recipient };
+    if (looked.kind === 'unknown') return looked;
+    const { challenge } = looked;
+    const { recipient: email, payload } = challenge;
+    return {
+      kind: looked.kind,
+      email,
+      redirectUrl: await redirectOf(realm, challenge),
+      handle: payload['handle'] ?? null,
+    };
   }
 
   /** The button of that page. */

@@ -25,6 +25,8 @@ export type Attempt = {
   deviceCookie: string | null;
   /** Cookie of a browser that waits for a code or link. */
   browser: PlainToken | null;
+  /** Where the reader wants to go, for the pages behind links in letters. */
+  handle?: string | null;
   /** Who is signed in on this host already. */
   current: SignedIn | null;
   /** Whether the answer may be a page with a question (hosted pages); a script's sign-in begins its session anyway. */

@@ -26,6 +26,7 @@ import { type Attempt, type Completed, createCompletion } from './complete.ts';
 import { checkElsewhere } from './credential_check.ts';
 import { type Device, openDevice } from './device.ts';
 import { createOldSessions } from './old_session.ts';
+import { createPending } from './pending.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
 import { createSecondFactor } from './second_factor.ts';
 import { createLimitQuestions } from './session_limit.ts';
@@ -35,6 +36,7 @@ import { signInTakes } from './throttle.ts';
 export type { CodeSignIn, CodeSignInRefused, ShowCode } from './code_sign_in.ts';
 export type { Attempt, Completed, OverLimit, Proof, SecondFactorNeeded, SignedInNow, Unverified } from './complete.ts';
 export { logoutGate } from './logout_gate.ts';
+export type { PendingRefused } from './pending.ts';
 export type { ReturnTo } from './return_handle.ts';
 export type { LimitQuestion } from './session_limit.ts';
 export type { SignedUp, SignUpRefused } from './sign_up.ts';
@@ -73,7 +75,8 @@ export function createLogin(options: {
   const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
   const adoptSession = createSessionAdoption({ db, audit, rateLimits, accounts, oldSessions, complete });
   const { challenges, letters, codeAccounts } = options;
-  const signUp = createSignUp({ db, audit, rateLimits, challenges, letters, accounts, complete });
+  const pending = createPending({ db, challenges, accounts, complete });
+  const signUp = createSignUp({ db, audit, rateLimits, letters, accounts, pending, complete });
   const codes = createCodeSignIn({ db, audit, rateLimits, challenges, letters, codeAccounts, complete, isMaker });
 
   /** Signs in with identifier and password. One answer for an unknown identifier, a wrong password and a disabled account. */
@@ -90,14 +93,13 @@ export function createLogin(options: {
     return completed;
   }
 
-  /** Who has the right password and waits for a proof of the address is sent what it takes. */
-  async function sendVerification(
-    { realm, address, locale, client, browser }: Attempt,
-    account: Account,
-  ): Promise<void> {
+  /** Who has the right password and waits for a proof of the address is sent what it takes, and goes on with it. */
+  async function sendVerification(attempt: Attempt, account: Account): Promise<void> {
+    const { realm, address, locale, client = null, browser, handle = null } = attempt;
+    await pending.remember(attempt, account);
     const contact = parseContact(realm, { email: account.email });
-    const asker = { address, locale, client: client ?? null, browserHash: browser && hashToken(browser) };
-    if (contact) await letters.request(realm, contact, { purpose: 'verify-email', redirectUrl: null }, asker);
+    const asker = { address, locale, client, browserHash: browser && hashToken(browser) };
+    if (contact) await letters.request(realm, contact, { purpose: 'verify-email', redirectUrl: null, handle }, asker);
   }
 
   /** Whether a browser has signed in to an account before, or made it a moment ago: its owner as far as one can know. */
@@ -221,6 +223,7 @@ export function createLogin(options: {
     adoptSession,
     signUp,
     codes,
+    pending,
     complete,
     limitQuestions,
     ...secondFactor,

@@ -5,7 +5,7 @@ import type { Asker } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
-import { hasBrowserState, renewCsrf } from '../http/csrf.ts';
+import { csrfToken, hasBrowserState, renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import type { Context } from '../http/route.ts';
@@ -33,6 +33,17 @@ const WAITING_COOKIE = '__Host-qt-waiting';
 const WAITING_SECONDS = 86_400;
 /** How long the page after signing out still tells which sites it reached. */
 const SIGNED_OUT_SECONDS = 3600;
+const sentState = z.object({
+  purpose: z.enum(['sign-in', 'reset-password', 'verify-email']),
+  to: z.string().max(320),
+  at: z.number(),
+  wrong: z.int(),
+});
+const noteState = z.object({
+  kind: z.enum(['password-changed', 'sent-again', 'code-proven']),
+  /** An address, or the proof of a code. */
+  value: z.string().max(2000),
+});
 const signedOutState = z.object({ id: z.uuid(), at: z.number() });
 
 /** The browser that waits for a code or link, by its cookie; null when it waits for none. */
@@ -158,6 +169,27 @@ export function withReturn(path: OwnPath, to: Pick<ReturnTo, 'handle'> | null): 
   return to?.handle ? `${path}?request_handle=${encodeURIComponent(to.handle)}` : path;
 }
 
+/** What every form of a sign-in says and carries: the site that asked, the way back, the token of this browser. */
+export const frameOf = (ctx: Context, to: ReturnTo | null) => ({
+  clientName: to?.client?.name ?? null,
+  clientHost: to?.client?.host ?? null,
+  csrfToken: csrfToken(ctx),
+  handle: to?.handle ?? null,
+});
+
+/** Other providers of the realm, each with the address at which a sign-in begins (upstream/routes.ts). */
+export const listProviders = (ctx: Context, to: ReturnTo | null) =>
+  siteOf(ctx).realm.upstreams.map(({ id, name }) => ({ name, url: withReturn(`/login/with/${id}`, to) }));
+
+/** Whether the reader is signed in, and recently enough where a new sign-in was asked for. */
+export async function isSignedInFor(ctx: Context, reader: Reader, to: ReturnTo | null): Promise<boolean> {
+  const signedIn = await reader.find(ctx);
+  return (
+    signedIn !== null &&
+    (to?.since === undefined || to.since === 0 || signedIn.session.authenticatedAt.getTime() > to.since)
+  );
+}
+
 /** A form that was renewed a moment ago and still comes without our cookie: the browser keeps none, and would go on for ever. */
 export function refuseWithoutCookies(ctx: Context, form: { renewed: string }, continueUrl: string): void {
   if (form.renewed === '1' && !hasBrowserState(ctx)) throw new AppError('cookies_refused', { continueUrl });
@@ -189,6 +221,69 @@ export async function readReturnOf(
   const to = await of.login.readReturn(domain.host, handle);
   if (to?.client) noteBrandOf(ctx, await of.clients.find(realm.id, to.client.id ?? ''));
   return to;
+}
+
+/** Too many people at once is shown on the form, so that nothing typed is lost. */
+export async function refuseWhenBusy<T>(ctx: Context, work: () => Promise<T>): Promise<T | 'busy'> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.refusal.code !== 'unavailable') throw error;
+    ctx.status = 503;
+    ctx.set(error.refusal.headers);
+    return 'busy';
+  }
+}
+
+/** What was typed, as an address or a number. */
+export const contactOf = (typed: string) => (typed.includes('@') ? { email: typed } : { phone: typed });
+
+const stateOf = (ctx: Context) => ctx['session'] as Record<string, unknown>;
+
+/** What was sent to this browser's reader: for what, to which address or number, when, and how many wrong codes came since. */
+export type Sent = z.infer<typeof sentState>;
+
+/** Notes what was sent, for the page that asks for the code; no address carries it. */
+export function noteSent(ctx: Context, sent: Pick<Sent, 'purpose' | 'to'>): void {
+  stateOf(ctx)['sent'] = { ...sent, to: sent.to.trim(), at: Date.now(), wrong: 0 };
+}
+
+/** What was sent last for a purpose; null when nothing was. */
+export function findSent(ctx: Context, purpose: Sent['purpose']): Sent | null {
+  const sent = sentState.safeParse(stateOf(ctx)['sent']).data;
+  return sent?.purpose === purpose ? sent : null;
+}
+
+/** Counts a wrong code. The real count is the challenge's; this one tells everybody the same, whoever has the address. */
+export function noteWrongCode(ctx: Context, sent: Sent): Sent {
+  const counted = { ...sent, wrong: sent.wrong + 1 };
+  stateOf(ctx)['sent'] = counted;
+  return counted;
+}
+
+/** Forgets what was sent: it was used. */
+export function forgetSent(ctx: Context): void {
+  delete stateOf(ctx)['sent'];
+}
+
+/** Words for the next page of this browser, and what stands in its first field. */
+export type Note = z.infer<typeof noteState>;
+
+export function leaveNote(ctx: Context, note: Note): void {
+  stateOf(ctx)['note'] = note;
+}
+
+/** What was left for a page; it stays. */
+export function findNote(ctx: Context, kind: Note['kind']): string | null {
+  const note = noteState.safeParse(stateOf(ctx)['note']).data;
+  return note?.kind === kind ? note.value : null;
+}
+
+/** The same, once. */
+export function takeNote(ctx: Context, kind: Note['kind']): string | null {
+  const value = findNote(ctx, kind);
+  if (value !== null) delete stateOf(ctx)['note'];
+  return value;
 }
 
 /** Notes in the state of this browser which session it has just ended; no address carries it. */

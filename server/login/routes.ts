@@ -1,51 +1,56 @@
-// The hosted pages of the auth domain: sign in, sign up, and the page that says who is signed in (sign_out_routes.ts has the
-// way out). They work without JavaScript; forms are protected by origin and a token bound to the browser.
+// The hosted pages of the auth domain: sign in, and the page that says who is signed in (the other *_routes.ts have the rest of
+// the way). They work without JavaScript; forms are protected by origin and a token bound to the browser.
 
 import { z } from 'zod';
-import { canonicalIdentifier, type SignedIn } from '../accounts/accounts.ts';
+import { canonicalIdentifier, parseContact, type SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
-import { AppError } from '../http/errors.ts';
+import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
 import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
+import type { Messages } from '../messages/messages.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
-import type { Realm } from '../realms/realms.ts';
-import type { Login, ReturnTo, SignInRefused, SignUpRefused, Unverified } from './login.ts';
+import type { Login, ReturnTo, SignInRefused } from './login.ts';
 import {
+  askerOf,
+  contactOf,
+  frameOf,
   goOn,
+  isSignedInFor,
   keepWaiting,
+  listProviders,
+  noteSent,
   readAttempt,
   readReturnOf,
+  refuseWhenBusy,
   refuseWithoutCookies,
+  takeNote,
   throttled,
   waitingOf,
+  withReturn,
 } from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
 const signInForm = z.object({
   identifier: formField,
   password: formField,
+  /** `code` on the button that asks for a code or link instead. */
+  way: formField,
   csrf_token: formField,
   handle: formField,
   renewed: formField,
 });
-const signUpForm = z.object({
-  name: formField,
-  email: formField,
-  password: formField,
-  csrf_token: formField,
-  handle: formField,
-  renewed: formField,
-});
-const LONGEST_NAME = 200;
 
-type Fields<Schema extends z.ZodType> = z.infer<Schema>;
-
-export function loginRoutes(options: { login: Login; reader: Reader; clients: Clients; pages: SitePages }) {
-  const { login, reader, clients, pages } = options;
+export function loginRoutes(options: {
+  login: Login;
+  reader: Reader;
+  clients: Clients;
+  messages: Messages;
+  pages: SitePages;
+}) {
+  const { login, reader, clients, messages, pages } = options;
 
   async function home(ctx: Context) {
     const { realm } = siteOf(ctx);
@@ -64,21 +69,18 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
   }
 
   async function showSignIn(ctx: Context) {
-    const {
-      request_handle: handle,
-      login_hint: hint,
-      ui_locales: uiLocales,
-    } = readQuery(ctx, ['request_handle', 'login_hint', 'ui_locales']);
-    const to = await readReturn(ctx, handle);
+    const query = readQuery(ctx, ['request_handle', 'login_hint', 'ui_locales', 'with']);
+    const to = await readReturn(ctx, query.request_handle);
     // Another tab signed in meanwhile: this one goes on to its own page.
-    if (await isSignedInFor(ctx, to)) return seeOther(ctx, to?.path ?? '/');
-    renderSignIn(ctx, {
+    if (await isSignedInFor(ctx, reader, to)) return seeOther(ctx, to?.path ?? '/');
+    const changed = takeNote(ctx, 'password-changed');
+    render(ctx, {
       to,
-      handle: handle ?? null,
-      identifier: hint ?? '',
-      problem: null,
+      identifier: changed ?? query.login_hint ?? '',
+      problem: changed === null ? null : 'password-changed',
       retryAfterSeconds: null,
-      uiLocales: uiLocales ?? null,
+      uiLocales: query.ui_locales ?? null,
+      wantsPassword: changed !== null || query.with === 'password',
     });
   }
 
@@ -86,113 +88,102 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
     const form = await readForm(ctx, signInForm);
     const to = await readReturn(ctx, form.handle);
     const again = (problem: string, retryAfterSeconds: number | null = null) =>
-      renderSignIn(ctx, {
+      render(ctx, {
         to,
-        handle: form.handle || null,
         identifier: form.identifier,
         problem,
         retryAfterSeconds,
         uiLocales: null,
+        wantsPassword: form.way !== 'code',
       });
     if (!hasCsrfToken(ctx, form.csrf_token)) {
       // A second tab or click after the same reader's sign-in, which renewed the token: it goes on, and nothing is changed.
       if (isOf(await reader.find(ctx), form.identifier)) return seeOther(ctx, to?.path ?? '/');
-      refuseWithoutCookies(ctx, form, withHandle('/login', { to, handle: form.handle }));
+      refuseWithoutCookies(ctx, form, withReturn('/login', to));
       ctx.status = 403;
-      return again('form-renewed');
+      return again(form.way === 'code' ? 'page-renewed' : 'form-renewed');
     }
+    if (form.way === 'code') return sendCode(ctx, { typed: form.identifier.trim(), to, again });
     if (form.identifier.trim() === '' || form.password === '') {
       ctx.status = 400;
       return again('missing-fields');
     }
-    const attempt = await readAttempt(ctx, reader);
+    const browser = waitingOf(ctx);
+    const attempt = { ...(await readAttempt(ctx, reader)), browser, handle: to?.handle ?? null };
     const outcome = await refuseWhenBusy(ctx, () =>
       login.signIn(attempt, { identifier: form.identifier, password: form.password }),
     );
     if (outcome === 'busy') return again('busy', 3);
-    if (!outcome.ok) return again(...explainSignIn(ctx, outcome));
-    goOn(ctx, outcome, to);
-  }
-
-  async function showSignUp(ctx: Context) {
-    const { request_handle: handle, ui_locales: uiLocales } = readQuery(ctx, ['request_handle', 'ui_locales']);
-    requireOpenSignUp(ctx);
-    const to = await readReturn(ctx, handle);
-    if (await isSignedInFor(ctx, to)) return seeOther(ctx, to?.path ?? '/');
-    renderSignUp(ctx, {
-      to,
-      handle: handle ?? null,
-      values: { name: '', email: '' },
-      problems: {},
-      retryAfterSeconds: null,
-      uiLocales: uiLocales ?? null,
-    });
-  }
-
-  async function signUp(ctx: Context) {
-    const form = await readForm(ctx, signUpForm);
-    requireOpenSignUp(ctx);
-    const to = await readReturn(ctx, form.handle);
-    const again = (problems: Record<string, string>, retryAfterSeconds: number | null = null) =>
-      renderSignUp(ctx, {
-        to,
-        handle: form.handle || null,
-        values: { name: form.name, email: form.email },
-        problems,
-        retryAfterSeconds,
-        uiLocales: null,
-      });
-    if (!hasCsrfToken(ctx, form.csrf_token)) {
-      refuseWithoutCookies(ctx, form, withHandle('/signup', { to, handle: form.handle }));
+    if (outcome.ok) return goOn(ctx, outcome, to);
+    if (outcome.reason !== 'unverified') return again(...explain(ctx, outcome));
+    const { email } = outcome.account;
+    if (email === null || !messages.canReach('email')) {
       ctx.status = 403;
-      return again({ form: 'form-renewed' });
+      return again('unverified');
     }
-    const missing = (['name', 'email', 'password'] as const).filter((field) => form[field].trim() === '');
-    if (missing.length > 0 || form.name.trim().length > LONGEST_NAME) {
-      ctx.status = 400;
-      return again(
-        missing.length > 0 ? Object.fromEntries(missing.map((field) => [field, 'missing'])) : { name: 'too-long' },
-      );
-    }
-    const attempt = { ...(await readAttempt(ctx, reader)), browser: waitingOf(ctx) };
-    const given = { email: form.email, password: form.password, username: null, name: form.name, mayBegin: true };
-    const outcome = await refuseWhenBusy(ctx, () => login.signUp(attempt, given));
-    if (outcome === 'busy') return again({ form: 'busy' }, 3);
-    if (!outcome.ok) return again(...explainSignUp(ctx, outcome));
-    if (outcome.kind !== 'registered') return goOn(ctx, outcome, to);
-    renewCsrf(ctx);
-    keepWaiting(ctx, attempt.browser);
-    renderSignIn(ctx, {
-      to,
-      handle: form.handle || null,
-      identifier: form.email,
-      problem: 'unverified',
-      retryAfterSeconds: null,
-      uiLocales: null,
-    });
+    keepWaiting(ctx, browser);
+    noteSent(ctx, { purpose: 'verify-email', to: email });
+    seeOther(ctx, withReturn('/verify-email/code', to));
   }
 
-  /** Whether the reader is signed in, and recently enough where a new sign-in was asked for. */
-  async function isSignedInFor(ctx: Context, to: ReturnTo | null): Promise<boolean> {
-    const signedIn = await reader.find(ctx);
-    return (
-      signedIn !== null &&
-      (to?.since === undefined || to.since === 0 || signedIn.session.authenticatedAt.getTime() > to.since)
-    );
+  /** The other button of the form: a code or link instead of the password. The answer is the same for everybody. */
+  async function sendCode(
+    ctx: Context,
+    page: {
+      typed: string;
+      to: ReturnTo | null;
+      again: (problem: string, retryAfterSeconds?: number | null) => void;
+    },
+  ) {
+    const { realm } = siteOf(ctx);
+    const browser = waitingOf(ctx);
+    const given = { ...contactOf(page.typed), handle: page.to?.handle ?? null };
+    const contact = parseContact(realm, given);
+    const isReachable = contact !== null && messages.canReach(contact.kind);
+    const sent = isReachable
+      ? await login.codes.start(realm, given, askerOf(ctx, browser))
+      : ({ ok: false, reason: 'invalid-contact' } as const);
+    if (!sent.ok && sent.reason === 'throttled')
+      return page.again('code-throttled', throttled(ctx, sent.retryAfterSeconds));
+    if (!sent.ok) {
+      ctx.status = 400;
+      return page.again('contact-needed');
+    }
+    keepWaiting(ctx, browser);
+    noteSent(ctx, { purpose: 'sign-in', to: page.typed });
+    seeOther(ctx, withReturn('/login/code', page.to));
   }
 
   const readReturn = (ctx: Context, handle: string | undefined) => readReturnOf(ctx, options, handle);
 
-  type Shown = {
-    to: ReturnTo | null;
-    handle: string | null;
-    retryAfterSeconds: number | null;
-    uiLocales: string | null;
-  };
+  /** What the page offers: the ways of the realm, as far as anything can be sent. */
+  function waysOf(ctx: Context, page: { to: ReturnTo | null; identifier: string; wantsPassword: boolean }) {
+    const methods = siteOf(ctx).realm.settings.sign_in_methods;
+    const [canMail, canText] = [messages.canReach('email'), messages.canReach('phone')];
+    const codeWay = methods.includes('link') && canMail ? 'link' : canMail || canText ? 'code' : null;
+    const hasCodeWay = codeWay !== null && methods.some((method) => method !== 'password');
+    const hasPassword = methods.includes('password');
+    const showsPassword = hasPassword && (methods[0] === 'password' || page.wantsPassword || !hasCodeWay);
+    const hint = page.identifier.includes('@') ? page.identifier.slice(0, 254) : null;
+    return {
+      showsPassword,
+      codeWay: hasCodeWay ? codeWay : null,
+      canText: hasCodeWay && canText,
+      passwordUrl: hasPassword && !showsPassword ? addressOf('/login', page.to, { with: 'password' }) : null,
+      forgotUrl: showsPassword && canMail ? addressOf('/forgot-password', page.to, { login_hint: hint }) : null,
+    };
+  }
 
-  function renderSignIn(
+  function render(
     ctx: Context,
-    page: Shown & { identifier: Fields<typeof signInForm>['identifier']; problem: string | null },
+    page: {
+      to: ReturnTo | null;
+      identifier: string;
+      problem: string | null;
+      retryAfterSeconds: number | null;
+      uiLocales: string | null;
+      wantsPassword: boolean;
+    },
   ) {
     const { realm } = siteOf(ctx);
     const current = ctx.state['signedIn'] as
@@ -201,44 +192,18 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
       | undefined;
     pages.render(ctx, {
       view: 'login/sign_in',
-      here: withHandle('/login', page),
+      here: withReturn('/login', page.to),
       formTargets: page.to?.targets ?? [],
       uiLocales: page.uiLocales,
       data: {
-        clientName: page.to?.client?.name ?? null,
-        clientHost: page.to?.client?.host ?? null,
-        csrfToken: csrfToken(ctx),
-        handle: page.to ? page.handle : null,
+        ...frameOf(ctx, page.to),
+        ...waysOf(ctx, page),
         identifier: page.identifier.slice(0, 254),
         problem: page.problem,
         retryAfterSeconds: page.retryAfterSeconds,
-        signUpUrl: realm.settings.signup === 'open' ? withHandle('/signup', page) : null,
-        providers: listProviders(realm, page),
+        signUpUrl: realm.settings.signup === 'open' ? withReturn('/signup', page.to) : null,
+        providers: listProviders(ctx, page.to),
         otherAccount: current ? (current.account.name ?? current.account.email) : null,
-      },
-    });
-  }
-
-  function renderSignUp(
-    ctx: Context,
-    page: Shown & { values: { name: string; email: string }; problems: Record<string, string> },
-  ) {
-    pages.render(ctx, {
-      view: 'login/sign_up',
-      here: withHandle('/signup', page),
-      formTargets: page.to?.targets ?? [],
-      uiLocales: page.uiLocales,
-      data: {
-        clientName: page.to?.client?.name ?? null,
-        clientHost: page.to?.client?.host ?? null,
-        csrfToken: csrfToken(ctx),
-        handle: page.to ? page.handle : null,
-        values: { name: page.values.name.slice(0, LONGEST_NAME), email: page.values.email.slice(0, 254) },
-        problems: page.problems,
-        retryAfterSeconds: page.retryAfterSeconds,
-        minimumPasswordLength: siteOf(ctx).realm.settings.password_min_length,
-        signInUrl: withHandle('/login', page),
-        providers: listProviders(siteOf(ctx).realm, page),
       },
     });
   }
@@ -265,36 +230,14 @@ export function loginRoutes(options: { login: Login; reader: Reader; clients: Cl
       limit: 'sign-in-account',
       handle: signIn,
     },
-    {
-      ...page,
-      name: 'login.show_sign_up',
-      method: 'GET',
-      path: '/signup',
-      effect: 'reads',
-      csrf: 'none: reads',
-      handle: showSignUp,
-    },
-    {
-      ...page,
-      name: 'login.sign_up',
-      method: 'POST',
-      path: '/signup',
-      effect: 'acts',
-      csrf: 'form',
-      limit: 'sign-up-address',
-      handle: signUp,
-    },
   ]);
 }
 
-function withHandle(path: OwnPath, page: { to: ReturnTo | null; handle: string | null }): string {
-  const query = page.to && page.handle ? `?request_handle=${encodeURIComponent(page.handle)}` : '';
-  return `${path}${query}`;
-}
-
-/** Other providers of the realm, each with the address at which a sign-in begins (upstream/routes.ts). */
-function listProviders(realm: Realm, page: { to: ReturnTo | null; handle: string | null }) {
-  return realm.upstreams.map(({ id, name }) => ({ name, url: withHandle(`/login/with/${id}`, page) }));
+/** The address of a page of the sign-in with the way back and parameters of its own; absent ones are left out. */
+function addressOf(path: OwnPath, to: ReturnTo | null, more: Record<string, string | null>): OwnPath {
+  const query = new URLSearchParams(to?.handle ? { request_handle: to.handle } : {});
+  for (const [name, value] of Object.entries(more)) if (value !== null) query.set(name, value);
+  return query.size > 0 ? `${path}?${query}` : path;
 }
 
 /** Whether what was typed names the account that is signed in. */
@@ -304,45 +247,8 @@ function isOf(signedIn: SignedIn | null, identifier: string): boolean {
   return typed !== null && names.includes(typed);
 }
 
-function requireOpenSignUp(ctx: Context) {
-  if (siteOf(ctx).realm.settings.signup === 'closed')
-    throw new AppError('not_found', { description: 'Sign-up is closed.' });
-}
-
-/** Too many people at once is shown on the form, so that nothing typed is lost. */
-async function refuseWhenBusy<T>(ctx: Context, work: () => Promise<T>): Promise<T | 'busy'> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof AppError) || error.refusal.code !== 'unavailable') throw error;
-    ctx.status = 503;
-    ctx.set(error.refusal.headers);
-    return 'busy';
-  }
-}
-
-function explainSignIn(ctx: Context, refused: SignInRefused | Unverified): [string, number | null] {
-  if (refused.reason === 'unverified') {
-    ctx.status = 403;
-    return ['unverified', null];
-  }
-  if (refused.reason === 'wrong') {
-    ctx.status = 401;
-    return ['wrong-credentials', null];
-  }
-  return ['throttled', throttled(ctx, refused.retryAfterSeconds)];
-}
-
-function explainSignUp(ctx: Context, refused: SignUpRefused | Unverified): [Record<string, string>, number | null] {
-  if (refused.reason === 'closed') throw new AppError('not_found');
-  // An account that has just been made waits for its proof as a sign-up of its own, not as a refusal.
-  if (refused.reason === 'unverified') throw new AppError('verification_required');
-  if (refused.reason === 'throttled') return [{ form: 'throttled' }, throttled(ctx, refused.retryAfterSeconds)];
-  ctx.status = refused.faults.some(({ fault }) => fault === 'taken') ? 409 : 400;
-  return [
-    Object.fromEntries(
-      refused.faults.map(({ field, fault }) => [field, fault === 'invalid' ? 'invalid-email' : fault]),
-    ),
-    null,
-  ];
+function explain(ctx: Context, refused: SignInRefused): [string, number | null] {
+  if (refused.reason === 'throttled') return ['throttled', throttled(ctx, refused.retryAfterSeconds)];
+  ctx.status = 401;
+  return ['wrong-credentials', null];
 }

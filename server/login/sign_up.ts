@@ -3,11 +3,11 @@
 import type { Account, Accounts, Letters, RegisterFault } from '../accounts/accounts.ts';
 import { parseContact } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Challenges } from '../challenges/challenges.ts';
 import type { Database } from '../db/database.ts';
 import { hashToken } from '../lib/token.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { Attempt, Completed, Proof } from './complete.ts';
+import type { Pending } from './pending.ts';
 import { signUpTakes } from './throttle.ts';
 
 export type SignUpRefused =
@@ -22,12 +22,12 @@ export function createSignUp(options: {
   db: Database;
   audit: Audit;
   rateLimits: RateLimits;
-  challenges: Challenges;
   letters: Letters;
   accounts: Accounts;
+  pending: Pending;
   complete(attempt: Attempt, proof: Proof): Promise<Completed>;
 }) {
-  const { db, audit, rateLimits, challenges, letters, accounts, complete } = options;
+  const { db, audit, rateLimits, letters, accounts, pending, complete } = options;
 
   /** Makes an account and, where it may, signs it in. */
   return async function signUp(attempt: Attempt, given: Given): Promise<Completed | SignedUp | SignUpRefused> {
@@ -49,28 +49,18 @@ export function createSignUp(options: {
     const { account } = registered;
     const needsProof = isNeutral || realm.settings.verification === 'before-session';
     if (!needsProof && given.mayBegin) return complete(attempt, { accountId: account.id, amr: ['pwd'] });
-    await rememberBrowser(attempt, account);
-    if (needsProof) await write(attempt, given.email, { purpose: 'verify-email', redirectUrl: null });
+    // It may prove the address without a session (bridgekeeper's update-with-otp), and goes on by itself then.
+    await pending.remember(attempt, account);
+    if (needsProof)
+      await write(attempt, given.email, { purpose: 'verify-email', redirectUrl: null, handle: attempt.handle ?? null });
     return { ok: true, kind: 'registered', account: isNeutral ? null : account };
   };
-
-  /** Which browser made the account: it may prove the address without a session (bridgekeeper's update-with-otp). */
-  async function rememberBrowser({ realm, browser }: Attempt, account: Account): Promise<void> {
-    if (browser === null || account.email === null) return;
-    await challenges.create(db, {
-      realmId: realm.id,
-      accountId: account.id,
-      purpose: 'sign-up',
-      recipient: account.email.toLowerCase(),
-      browserHash: hashToken(browser),
-    });
-  }
 
   /** A letter that is refused for its number is not sent; the sign-up stands, and another one can be asked for. */
   async function write(
     { realm, address, locale, client, browser }: Attempt,
     email: string,
-    wish: { purpose: 'account-exists' } | { purpose: 'verify-email'; redirectUrl: null },
+    wish: { purpose: 'account-exists' } | { purpose: 'verify-email'; redirectUrl: null; handle: string | null },
   ): Promise<void> {
     const contact = parseContact(realm, { email });
     const browserHash = browser && hashToken(browser);

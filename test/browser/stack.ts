@@ -7,6 +7,7 @@ import type { BrowserContext, Frame, Page } from 'playwright-core';
 import { startDemoSites } from '../../demo/sites.ts';
 import { send } from '../support/browser.ts';
 import { until } from '../support/chromium.ts';
+import type { Mailbox } from '../support/mailbox.ts';
 import { PASSWORD, startTestServer } from '../support/server.ts';
 
 const REALM = 'harbour';
@@ -15,8 +16,11 @@ export const API = '/api/auth/v1';
 export type Stack = Awaited<ReturnType<typeof startStack>>;
 
 /** Starts all of it. `authOrigin` and `realmLines` are for a realm with a front or a sign-in page of its own. */
-export async function startStack(options: { authOrigin?: string; realmLines?: string[]; settings?: string } = {}) {
-  const server = await startTestServer({ env: { CAUSEWAY_PROXIES: '127.0.0.1,::1' } });
+export async function startStack(
+  options: { authOrigin?: string; realmLines?: string[]; settings?: string; mailbox?: Mailbox } = {},
+) {
+  const { mailbox } = options;
+  const server = await startTestServer({ env: { CAUSEWAY_PROXIES: '127.0.0.1,::1' }, ...(mailbox && { mailbox }) });
   const causeway = `http://127.0.0.1:${server.port}`;
   const auth = options.authOrigin ?? `http://auth.localhost:${server.port}`;
   const sites = await startDemoSites({ port: 0, host: '127.0.0.1', causeway, authOrigin: auth, log: () => {} });
