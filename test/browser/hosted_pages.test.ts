@@ -2,10 +2,11 @@ import test from 'ava';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { launchChromium, newReader, record } from '../support/chromium.ts';
+import { startMailbox } from '../support/mailbox.ts';
 import { foreignTo, HOSTED_PAGES, HOSTED_PAGES_SETTINGS, ofPolicy } from './hosted_pages.ts';
 import { signInFrom, startStack } from './stack.ts';
 
-const stack = await startStack({ settings: HOSTED_PAGES_SETTINGS });
+const stack = await startStack({ settings: HOSTED_PAGES_SETTINGS, mailbox: await startMailbox() });
 const chromium = await launchChromium();
 test.after.always(() => chromium.close());
 test.after.always(() => stack.close());

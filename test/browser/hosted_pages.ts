@@ -4,13 +4,16 @@ import type { Page } from 'playwright-core';
 import { codeOf } from '../mfa/setup.ts';
 import { postJson } from '../support/raw.ts';
 import { PASSWORD } from '../support/server.ts';
+import { LETTER_PAGES } from './letter_pages.ts';
 import { API, fillIn, type Stack } from './stack.ts';
 
 type Visit = { tab: Page; stack: Stack; account: { email: string } };
 export type HostedPage = { name: string; heading: string; open(visit: Visit): Promise<unknown> };
 
 /** `settings` of the realm under which all of them can be reached. */
-export const HOSTED_PAGES_SETTINGS = 'sign_in_per_account: 2/15m, sessions_max: 2, sessions_over: ask';
+export const HOSTED_PAGES_SETTINGS =
+  'sign_in_per_account: 2/15m, sessions_max: 2, sessions_over: ask, verification: before-session, sign_in_methods: [password, code, link], ' +
+  'messages_per_address: 1000/1h, messages_per_recipient: 100/1h';
 
 /** What a console said of a breach of the page's policy. */
 export const ofPolicy = (complaints: readonly string[]) =>
@@ -290,4 +293,5 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
       await tab.waitForURL(`${stack.auth}/signed-out`);
     },
   },
+  ...LETTER_PAGES,
 ];

@@ -20,13 +20,6 @@ test.after.always(() => mailbox.close());
 const { auth, article } = stack;
 const NEW_PASSWORD = 'another long password';
 
-/** An account whose address is proven. */
-async function makeReader(name: string) {
-  const account = await stack.makeAccount(name);
-  await stack.server.services.db.builder('accounts').where({ id: account.id }).update({ verification_status: 'email' });
-  return account;
-}
-
 async function signUp(tab: Page, email: string) {
   await tab.goto(article);
   await tab.click('[data-sign-in]');
@@ -55,7 +48,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 
   test.serial(`a forgotten password by the code; the tab of another browser turns anonymous${how}`, async (t) => {
-    const account = await makeReader('Fay Forgot');
+    const account = await stack.makeAccount('Fay Forgot');
     const other = await (await newReader(t, chromium)).newPage();
     await signInFrom(other, article, account);
     const reader = await newReader(t, chromium, { javaScriptEnabled });
@@ -98,7 +91,7 @@ test.serial('the link in another browser confirms there, and the first goes on b
 });
 
 test.serial('a sign-in link in the same browser, by its button; in another one its code for the first', async (t) => {
-  const account = await makeReader('Lin Link');
+  const account = await stack.makeAccount('Lin Link');
   const ask = async (tab: Page) => {
     await tab.goto(article);
     await tab.click('[data-sign-in]');
@@ -129,7 +122,7 @@ test.serial('a sign-in link in the same browser, by its button; in another one i
 });
 
 test.serial('security 9: a mail scanner that opens every link and runs its page uses nothing up', async (t) => {
-  const account = await makeReader('Sam Scanned');
+  const account = await stack.makeAccount('Sam Scanned');
   const [fresh, tab] = [freshEmail(), await (await newReader(t, chromium)).newPage()];
   await signUp(tab, fresh);
   const verify = String((await mailbox.next(fresh)).link);

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.ts';
+import { startMailbox } from '../support/mailbox.ts';
 import { HOSTED_PAGES, HOSTED_PAGES_SETTINGS } from './hosted_pages.ts';
 import { type Stack, signInFrom, startStack } from './stack.ts';
 
@@ -50,7 +51,7 @@ function againWithDatabase() {
 
 async function takeAll(into: string) {
   mkdirSync(into, { recursive: true });
-  const stack = await startStack({ settings: HOSTED_PAGES_SETTINGS });
+  const stack = await startStack({ settings: HOSTED_PAGES_SETTINGS, mailbox: await startMailbox() });
   const chromium = await launchChromium();
   try {
     for (const size of ['desktop', 'phone'] as const) await takeSize({ stack, chromium, into, size });

@@ -39,7 +39,13 @@ realms:
       - { id: shop, kind: first-party, name: Quay Market, domain: "${host(shop)}" }
 `);
 
-  const makeAccount = (name = 'Robin Reader') => server.makeAccount({ realm: REALM, name });
+  /** Where mail arrives, its address is proven. */
+  async function makeAccount(name = 'Robin Reader') {
+    const account = await server.makeAccount({ realm: REALM, name });
+    if (mailbox)
+      await server.services.db.builder('accounts').where({ id: account.id }).update({ verification_status: 'email' });
+    return account;
+  }
 
   async function close() {
     await sites.close();
@@ -49,6 +55,7 @@ realms:
   const article = `${news}/articles/salt-meadow-plan`;
   return {
     server,
+    mailbox,
     causeway,
     auth,
     news,

@@ -15,6 +15,7 @@ import {
   withContrast,
 } from '../../server/http/brand.ts';
 import { createPages } from '../../server/http/page.ts';
+import { letterViews } from './letter_views.ts';
 
 const VIEWS = join(import.meta.dirname, '../../views');
 const pages = createPages({ viewsFolder: VIEWS });
@@ -62,50 +63,7 @@ const home = { accountName: EVIL, accountEmail: EVIL, sites, csrfToken: EVIL, si
 const everyView: [view: string, data: object][] = [
   ['login/sign_in', signIn],
   ['login/sign_up', signUp],
-  [
-    'login/forgot_password',
-    { csrfToken: EVIL, handle: EVIL, email: EVIL, problem: null, retryAfterSeconds: null, signInUrl: EVIL },
-  ],
-  [
-    'login/check_mail',
-    {
-      action: EVIL,
-      csrfToken: EVIL,
-      handle: EVIL,
-      kind: 'verify-email',
-      sentTo: EVIL,
-      problem: 'wrong',
-      triesLeft: 3,
-      retryAfterSeconds: null,
-      codeMinutes: 10,
-      mostMails: 3,
-      mostMailsMinutes: 15,
-      changeUrl: EVIL,
-      signInUrl: '/login',
-    },
-  ],
-  [
-    'login/new_password',
-    { csrfToken: EVIL, handle: EVIL, email: EVIL, token: EVIL, proof: '', problem: null, minimumPasswordLength: 8 },
-  ],
-  [
-    'login/confirm_link',
-    {
-      clientName: EVIL,
-      clientHost: EVIL,
-      csrfToken: EVIL,
-      purpose: 'verify-email',
-      action: EVIL,
-      token: EVIL,
-      email: EVIL,
-      isRenewed: true,
-    },
-  ],
-  [
-    'login/link_result',
-    { outcome: 'verify-email-done', email: EVIL, actions: [{ url: EVIL, key: 'sign-in', isPrimary: true }] },
-  ],
-  ['login/show_code', { code: EVIL }],
+  ...letterViews(EVIL),
   ['login/home', home],
   [
     'upstream/connections',
