@@ -28,6 +28,9 @@ const SECOND_FACTOR_MESSAGES = {
   validation: 'Enter the code of your second factor to finish signing in.',
 } as const;
 
+/** What the API calls a second factor that is still needed. */
+export const secondFactorCode = ({ need }: Pick<SecondFactorNeeded, 'need'>) => `tfa-${need}-is-required` as const;
+
 /**
  * Answers a script after a proof: the session as a cookie and, for apps, as the header `x-qt-auth`, and who it is; or which
  * second factor is still needed, with the cookie `tfa-auth` instead.
@@ -35,7 +38,7 @@ const SECOND_FACTOR_MESSAGES = {
 export function answerCompleted(ctx: Context, completed: SignedInNow | SecondFactorNeeded | OverLimit): void {
   if (completed.kind === 'second-factor') {
     keepChallenge(ctx, completed.token);
-    ctx.body = { code: `tfa-${completed.need}-is-required`, message: SECOND_FACTOR_MESSAGES[completed.need] };
+    ctx.body = { code: secondFactorCode(completed), message: SECOND_FACTOR_MESSAGES[completed.need] };
     return;
   }
   // Only pages are asked (Attempt.mayAsk).

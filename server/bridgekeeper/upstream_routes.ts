@@ -14,11 +14,12 @@ import { asHost, type CallbackUri } from '../lib/ids.ts';
 import { checkCallback } from '../lib/url.ts';
 import type { ReturnTo } from '../login/login.ts';
 import { keepSignedIn, readAttempt } from '../login/middleware.ts';
+import { keepChallenge } from '../mfa/middleware.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import type { StoredUpstream } from '../realms/realms.ts';
 import { createFailurePage, keepBrowser } from '../upstream/middleware.ts';
 import type { Failure, Upstream } from '../upstream/upstream.ts';
-import { answerCompleted, startFlow } from './middleware.ts';
+import { answerCompleted, secondFactorCode, startFlow } from './middleware.ts';
 
 const LOGIN = '/api/auth/v1/login';
 const AUTHORIZE = '/api/auth/v1/oauth/authorize';
@@ -114,7 +115,12 @@ export function bridgekeeperUpstreamRoutes(options: {
     const completed = await check(ctx, entry, { token: given, nonce: nonce ?? null });
     const { domain } = siteOf(ctx);
     const target = wanted ? checkCallback(wanted, [domain.origin]) : null;
-    if (!target?.ok || completed.kind !== 'session') return answerCompleted(ctx, completed);
+    if (!target?.ok || completed.kind === 'over-limit') return answerCompleted(ctx, completed);
+    if (completed.kind === 'second-factor') {
+      // `code` is also an authorization code's name, so it goes to pages of this very site only (security 208).
+      keepChallenge(ctx, completed.token);
+      return seeOther(ctx, configuredUrl(target.callback, { code: secondFactorCode(completed) }));
+    }
     keepSignedIn(ctx, completed);
     seeOther(ctx, target.callback);
   }

@@ -35,8 +35,9 @@ export async function enrolledAccount(server: TestServer, more: { email?: string
 
 /** Gives an account its second factor. */
 export async function enrol(server: TestServer, account: Account) {
-  const { mfa, db } = server.services;
-  const realm = await server.realm();
+  const { mfa, db, realms } = server.services;
+  const realm = await realms.findById(account.realmId);
+  if (!realm) throw new Error('no realm');
   const { secret, carried } = await mfa.beginEnrolment(realm, account);
   const reader = { accountId: account.id, sessionId: asSessionId(`test-${account.id}`) };
   const outcome = await mfa.enrol(realm, reader, { carried, code: codeOf(secret) }, { address: null });
