@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
+import type { Clients } from '../clients/clients.ts';
 import { readForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
 import { readQuery } from '../http/query.ts';
@@ -11,7 +12,7 @@ import { type Context, routes } from '../http/route.ts';
 import { browserName } from '../lib/browser_name.ts';
 import { languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login } from './login.ts';
-import { clearHeld, findHeld, goOn, readAttempt, withReturn } from './middleware.ts';
+import { clearHeld, findHeld, goOn, readAttempt, readReturnOf, withReturn } from './middleware.ts';
 
 const answerForm = z.object({
   csrf_token: z.string().max(200).default(''),
@@ -19,9 +20,9 @@ const answerForm = z.object({
   answer: z.enum(['continue', 'cancel']).catch('cancel'),
 });
 
-export function sessionLimitRoutes(options: { login: Login; reader: Reader; pages: SitePages }) {
+export function sessionLimitRoutes(options: { login: Login; clients: Clients; reader: Reader; pages: SitePages }) {
   const { login, reader, pages } = options;
-  const readReturn = (ctx: Context, handle: string | undefined) => login.readReturn(siteOf(ctx).domain.host, handle);
+  const readReturn = (ctx: Context, handle: string | undefined) => readReturnOf(ctx, options, handle);
   const findQuestion = (ctx: Context) => login.limitQuestions.find(siteOf(ctx).domain.host, findHeld(ctx));
 
   async function show(ctx: Context) {

@@ -8,6 +8,8 @@ import { brandOf, type PartialBrand, type Realm, type Site } from './realms.ts';
 
 const FALLBACK_BRAND: Brand = { name: 'Causeway', logo: null, accent: '#1f4e79', accentDark: null };
 const LONGEST_UI_LOCALES = 200;
+/** BCP 47 as far as Intl takes it without complaint: language, script, region. */
+const LANGUAGE_TAG = /^[a-z]{2,3}(-[a-z]{4})?(-([a-z]{2}|\d{3}))?$/i;
 
 /** A client, as far as its looks go. */
 type BrandedClient = { id: ClientRowId; brand: PartialBrand };
@@ -33,7 +35,7 @@ export function addressOf(ctx: Context): string | null {
 /** The language of a reader, for letters: as a page of the same request would be, as far as the realm offers it. */
 export function languageOf(ctx: Context): string {
   const { locale: fallback = 'en', locales: offered = [] } = findSiteOf(ctx)?.realm.settings ?? {};
-  const wanted = [readChosen(ctx), ...acceptedBy(ctx)].filter((tag) => tag !== null && tag !== '*');
+  const wanted = [readChosen(ctx), ...acceptedBy(ctx)].filter((tag) => tag !== null && LANGUAGE_TAG.test(tag));
   const base = (tag: string) => tag.toLowerCase().split('-')[0];
   const isOffered = (tag: string) => offered.length === 0 || offered.some((one) => base(one) === base(tag));
   return wanted.find((tag) => tag !== null && isOffered(tag)) ?? fallback;

@@ -2,6 +2,8 @@
 // the realm offers.
 
 import test from 'ava';
+import type { Context } from '../../server/http/route.ts';
+import { languageOf as languageOfRequest } from '../../server/realms/middleware.ts';
 import { authorizeUrl } from '../support/browser.ts';
 import { originOf, REALM_YAML, startTestServer } from '../support/server.ts';
 
@@ -70,6 +72,15 @@ test('the languages below a page are those of the realm, under their own names, 
 test('a page that was asked for in no particular way is offered in the other languages too, an error page is not', async (t) => {
   t.is(linksOf(await server.browser().navigate(`${AUTH}/`)).length, 2);
   t.is(linksOf(await server.browser().navigate(`${AUTH}/nowhere`)).length, 0);
+});
+
+test('an Accept-Language that is no language is no error, and letters then have the language of the realm', async (t) => {
+  const page = await server.browser().navigate(`${AUTH}/login`, { headers: { 'Accept-Language': '1, x-, en--' } });
+  t.is(page.status, 200);
+  const ctx = (header: string) =>
+    ({ get: () => header, acceptsLanguages: () => header.split(','), state: {} }) as unknown as Context;
+  t.is(languageOfRequest(ctx('1,x-,en--')), 'en');
+  t.is(languageOfRequest(ctx('x-,pt-BR')), 'pt-BR');
 });
 
 test('OIDC Discovery §3: ui_locales_supported names what the realm offers', async (t) => {
