@@ -248,11 +248,19 @@ export function createAccounts(options: {
     });
   }
 
-  /** Replaces a hash that was made with weaker parameters, unless the password changed meanwhile. */
-  async function rehash(account: store.SignInRecord, password: string, signal?: AbortSignal): Promise<void> {
+  /** Replaces a hash that was made with weaker parameters, unless the password changed meanwhile. @returns the new hash */
+  async function rehash(account: store.SignInRecord, password: string, signal?: AbortSignal): Promise<string> {
     const passwordHash = await passwords.hash(password, signal);
     await store.replacePasswordHash(db, account.id, { from: account.passwordHash ?? '', to: passwordHash });
+    return passwordHash;
   }
+
+  /**
+   * Whether an account is there and enabled, and its password still the one that was proven (null: whichever), for the
+   * transaction that builds on it: a change waits for that transaction, or is seen by it.
+   */
+  const holdEnabled = (q: Queryable, id: AccountId, passwordHash: string | null): Promise<boolean> =>
+    store.holdEnabled(q, id, passwordHash);
 
   /** Changes the given fields of a profile and nothing else. A new e-mail address is another matter: change_email.ts. */
   async function updateProfile(signedIn: SignedIn, change: ProfileChange, address: string | null): Promise<Account> {
@@ -304,6 +312,7 @@ export function createAccounts(options: {
     findForSignIn,
     register,
     rehash,
+    holdEnabled,
     updateProfile,
     erase,
     findByEmail,

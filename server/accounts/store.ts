@@ -182,6 +182,16 @@ export async function replacePasswordHash(
   await q.builder('accounts').where({ id, password_hash: hash.from }).update({ password_hash: hash.to });
 }
 
+// `for share` and not a weaker lock: only that one waits for a change of the password, and makes one wait.
+const HOLD_ENABLED = readStatement(
+  'accounts.hold_enabled',
+  'select from accounts where id = $1 and disabled_at is null and ($2::text is null or password_hash = $2) for share',
+);
+
+export async function holdEnabled(q: Queryable, id: AccountId, passwordHash: string | null): Promise<boolean> {
+  return (await q.run(HOLD_ENABLED, [id, passwordHash])).length > 0;
+}
+
 const PROFILE_COLUMNS = {
   name: 'name',
   firstName: 'first_name',

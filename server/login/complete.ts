@@ -3,7 +3,8 @@
 
 import type { Account, Accounts, SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Database } from '../db/database.ts';
+import type { Database, Queryable } from '../db/database.ts';
+import { AppError } from '../http/errors.ts';
 import type { AccountId, ClientRowId, Host, PlainToken } from '../lib/ids.ts';
 import type { Sealer } from '../lib/seal.ts';
 import type { Challenge, Mfa } from '../mfa/mfa.ts';
@@ -37,6 +38,8 @@ export type Attempt = {
 
 /** What was proven, and how (RFC 8176: `pwd`, `otp`, `sms`, `hwk`, …). */
 export type Proof = { accountId: AccountId; amr: readonly string[] };
+/** Also the hash that the password was right for: when it is another one by now, the proof is worth nothing. */
+export type PasswordProof = Proof & { passwordHash: string };
 
 export type SignedInNow = {
   ok: true;
@@ -51,8 +54,14 @@ export type SecondFactorNeeded = { ok: true; kind: 'second-factor'; need: Challe
 export type OverLimit = { ok: true; kind: 'over-limit'; token: PlainToken };
 /** The realm wants a verified address or phone first (security 154); no session has begun. */
 export type Unverified = { ok: false; reason: 'unverified'; account: Account };
+/** What was proven is not true any more: another password by now, or no such account. */
+export type Outdated = { ok: false; reason: 'wrong' };
 /** What a proof leads to. */
 export type Completed = SignedInNow | SecondFactorNeeded | OverLimit | Unverified;
+
+/** Sign-outs everywhere that hit a sign-in one after the other, each between its commit and its answer. */
+const MOST_BEGINNINGS = 3;
+const OUTDATED: Outdated = { ok: false, reason: 'wrong' };
 
 /** @param options deviceSealer: of the device cookie */
 export function createCompletion(options: {
@@ -69,7 +78,7 @@ export function createCompletion(options: {
    * Begins the session of somebody who has just proved who they are. The token is new whatever was there before (session
    * fixation); the same account keeps its session and its other domains, another account's session on this browser ends.
    */
-  async function complete(attempt: Attempt, proof: Proof): Promise<Completed> {
+  async function begin(attempt: Attempt, proof: Proof | PasswordProof, again = 0): Promise<Completed | Outdated> {
     const { realm, current } = attempt;
     const { accountId } = proof;
     if (realm.settings.verification === 'before-session') {
@@ -78,8 +87,10 @@ export function createCompletion(options: {
     }
     const need = await mfa.needAfter(db, realm, proof);
     if (need) {
-      const token = await mfa.begin(db, { ...proof, host: attempt.host, need });
-      return { ok: true, kind: 'second-factor', need, token };
+      const token = await db.transaction(async (q) =>
+        (await isOutdated(q, proof)) ? null : mfa.begin(q, { accountId, amr: proof.amr, host: attempt.host, need }),
+      );
+      return token === null ? OUTDATED : { ok: true, kind: 'second-factor', need, token };
     }
     const facts = {
       host: attempt.host,
@@ -88,6 +99,7 @@ export function createCompletion(options: {
       address: attempt.address,
     };
     const begun = await db.transaction(async (q) => {
+      if (await isOutdated(q, proof)) return null;
       const isSame = current?.account.id === accountId;
       if (!isSame && attempt.mayAsk && (await sessions.mustAsk(q, realm, accountId)))
         return { kind: 'over-limit', token: await sessions.hold(q, realm, accountId, facts) } as const;
@@ -105,12 +117,27 @@ export function createCompletion(options: {
       });
       return { kind: 'session', credential: made.credential } as const;
     });
+    if (begun === null) return OUTDATED;
     if (begun.kind === 'over-limit') return { ok: true, ...begun };
     const now = await finish(attempt, accountId, begun.credential);
     if (now) return now;
-    // A renewed session that was signed out elsewhere meanwhile is gone; the proof still stands, so a new one begins.
-    if (current) return complete({ ...attempt, current: null }, proof);
-    throw new Error('a session ended while it began');
+    // It was ended in between, from elsewhere. If the proof still stands, a new one begins.
+    if (again < MOST_BEGINNINGS) return begin({ ...attempt, current: null }, proof, again + 1);
+    throw new AppError('unavailable', {
+      retryAfterSeconds: 1,
+      detail: { reason: 'sessions end as soon as they begin' },
+    });
+  }
+
+  /** A sign-in that was under way when the account was disabled or its password changed must not outlive that (R-21). */
+  const isOutdated = async (q: Queryable, proof: Proof | PasswordProof): Promise<boolean> =>
+    !(await accounts.holdEnabled(q, proof.accountId, 'passwordHash' in proof ? proof.passwordHash : null));
+
+  /** Ends a sign-in that was proven by anything but a password. @throws AppError when the account is gone or disabled by now */
+  async function complete(attempt: Attempt, proof: Proof): Promise<Completed> {
+    const completed = await begin(attempt, proof);
+    if (!completed.ok && completed.reason === 'wrong') throw new AppError('invalid_credentials');
+    return completed;
   }
 
   /** What a browser keeps of a session that has begun; null when it has ended in between. */
@@ -122,5 +149,5 @@ export function createCompletion(options: {
     return { ok: true, kind: 'session', credential, deviceCookie, signedIn };
   }
 
-  return { complete, finish };
+  return { complete, completePassword: begin, finish };
 }

@@ -45,7 +45,11 @@ export type SignInRefused =
   | { ok: false; reason: 'wrong' }
   | { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 /** A right password that began no session. */
-export type Proven = { ok: true; accountId: AccountId };
+export type Proven = {
+  ok: true;
+  accountId: AccountId /** Absent for somebody who was adopted by it. */;
+  passwordHash?: string;
+};
 
 export type Login = ReturnType<typeof createLogin>;
 
@@ -70,7 +74,7 @@ export function createLogin(options: {
   const { db, audit, rateLimits, sessions, accounts, passwords, mfa } = options;
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
-  const { complete, finish } = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer });
+  const { complete, completePassword, finish } = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer });
   const limitQuestions = createLimitQuestions({ db, audit, sessions, accounts, finish });
   const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
   const adoptSession = createSessionAdoption({ db, audit, rateLimits, accounts, oldSessions, complete });
@@ -88,7 +92,11 @@ export function createLogin(options: {
     const device = await openDevice(deviceSealer, attempt.deviceCookie);
     const proven = await provePassword(attempt, given, device);
     if (!proven.ok) return proven;
-    const completed = await complete(attempt, { accountId: proven.accountId, amr: ['pwd'] });
+    const proof = { accountId: proven.accountId, amr: ['pwd'] };
+    const { passwordHash } = proven;
+    const completed = await (passwordHash === undefined
+      ? complete(attempt, proof)
+      : completePassword(attempt, { ...proof, passwordHash }));
     if (!completed.ok && completed.reason === 'unverified') await sendVerification(attempt, completed.account);
     return completed;
   }
@@ -165,9 +173,11 @@ export function createLogin(options: {
       });
       return { ok: false, reason: 'wrong' };
     }
-    if (verified.isOutdated) await accounts.rehash(account, given.password, attempt.signal);
+    const passwordHash = verified.isOutdated
+      ? await accounts.rehash(account, given.password, attempt.signal)
+      : (stored ?? '');
     await rateLimits.giveBack(takes);
-    return { ok: true, accountId: account.id };
+    return { ok: true, accountId: account.id, passwordHash };
   }
 
   /** Somebody unknown whom the older user base of the realm vouches for becomes an account; null for everybody else. */
@@ -225,6 +235,7 @@ export function createLogin(options: {
     codes,
     pending,
     complete,
+    completePassword,
     limitQuestions,
     ...secondFactor,
     signOut,

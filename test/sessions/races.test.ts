@@ -1,4 +1,5 @@
 import test from 'ava';
+import { type AccountId, asHost } from '../../server/lib/ids.ts';
 import { authorizeUrl } from '../support/browser.ts';
 import { HOSTS, originOf, PASSWORD, REALM_YAML, startTestServer } from '../support/server.ts';
 import { beginSession, countRows, inTurns, keepIn } from '../support/signed_in.ts';
@@ -112,3 +113,60 @@ test.serial(
     t.is(await countRows(server, 'sessions', { account_id: account.id }), after);
   },
 );
+
+test.serial('reliability R-21: a sign-in with a password that was changed meanwhile begins nothing', async (t) => {
+  const account = await server.makeAccount();
+  const { attempt, proof } = await passwordProof(account);
+  t.like(await server.services.login.completePassword(attempt, proof), { ok: true, kind: 'session' });
+  await changePassword(account.id, await server.services.passwords.hash('another long password'));
+  t.deepEqual(await server.services.login.completePassword(attempt, proof), { ok: false, reason: 'wrong' });
+  t.is(await countRows(server, 'sessions', { account_id: account.id }), 0);
+});
+
+test.serial('reliability R-21: 200 races of a proven password with its change leave no live session', async (t) => {
+  const account = await server.makeAccount();
+  const { attempt, proof } = await passwordProof(account);
+  const other = await server.services.passwords.hash('another long password');
+  const began = { before: 0, refused: 0 };
+  for (let round = 0; round < 200; round++) {
+    const [outcome] = await Promise.all([
+      second.services.login.completePassword(attempt, proof),
+      changePassword(account.id, other),
+    ]);
+    began[outcome.ok ? 'before' : 'refused']++;
+    t.is(await countRows(server, 'sessions', { account_id: account.id }), 0);
+    await server.services.db
+      .builder('accounts')
+      .where({ id: account.id })
+      .update({ password_hash: proof.passwordHash });
+  }
+  t.log(began);
+  t.true(began.before > 0 && began.refused > 0, 'the race was never a race');
+});
+
+/** What a sign-in with the right password knows when it comes to begin the session. */
+async function passwordProof(account: { id: AccountId; email: string }) {
+  const realm = await server.realm();
+  const found = await server.services.accounts.findForSignIn(realm.id, account.email);
+  const attempt = {
+    realm,
+    host: asHost(HOSTS.auth),
+    address: null,
+    userAgent: null,
+    locale: 'en',
+    deviceCookie: null,
+    browser: null,
+    current: null,
+  };
+  return { attempt, proof: { accountId: account.id, amr: ['pwd'], passwordHash: found?.passwordHash ?? '' } };
+}
+
+/** As every change of a password does it: the new hash first, then the end of all sessions, in one transaction. */
+async function changePassword(id: AccountId, hash: string) {
+  const { db, sessions } = server.services;
+  const realm = await server.realm();
+  await db.transaction(async (q) => {
+    await q.builder('accounts').where({ id }).update({ password_hash: hash });
+    await sessions.revokeAllOf(q, { realmId: realm.id, accountId: id }, { reason: 'password-changed', address: null });
+  });
+}
