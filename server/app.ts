@@ -2,9 +2,11 @@
 
 import Router from '@koa/router';
 import Koa from 'koa';
+import { passkeyRoutes } from './account_page/passkey_routes.ts';
 import { twoStepRoutes } from './account_page/two_step_routes.ts';
 import { bridgekeeperContactRoutes } from './bridgekeeper/contact_routes.ts';
 import { bridgekeeperOAuthRoutes } from './bridgekeeper/oauth_routes.ts';
+import { bridgekeeperPasskeyRoutes } from './bridgekeeper/passkey_routes.ts';
 import { presentBareFailure, presentFailure } from './bridgekeeper/present.ts';
 import { bridgekeeperScriptRoutes } from './bridgekeeper/script_routes.ts';
 import { bridgekeeperSecondFactorRoutes } from './bridgekeeper/second_factor_routes.ts';
@@ -25,6 +27,7 @@ import { assetRoutes } from './login/asset_routes.ts';
 import { codeRoutes } from './login/code_routes.ts';
 import { linkRoutes } from './login/link_routes.ts';
 import { recoveryRoutes } from './login/recovery_routes.ts';
+import { relatedOriginsRoutes } from './login/related_origins_routes.ts';
 import { loginRoutes } from './login/routes.ts';
 import { secondFactorRoutes } from './login/second_factor_routes.ts';
 import { sessionLimitRoutes } from './login/session_limit_routes.ts';
@@ -48,6 +51,7 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperUserRoutes(services),
     ...bridgekeeperContactRoutes(services),
     ...bridgekeeperSecondFactorRoutes(services),
+    ...bridgekeeperPasskeyRoutes(services),
     ...bridgekeeperSessionRoutes(services),
     ...bridgekeeperOAuthRoutes(services),
     ...bridgekeeperScriptRoutes(),
@@ -61,6 +65,8 @@ export function listRoutes(services: Services): readonly Route[] {
     ...secondFactorRoutes(services),
     ...twoStepRoutes(services),
     ...sessionLimitRoutes(services),
+    ...relatedOriginsRoutes(services),
+    ...passkeyRoutes(services),
     ...signOutRoutes(services),
     ...upstreamRoutes(services),
     ...connectionRoutes(services),

@@ -44,7 +44,7 @@ import { createRateLimits } from './ratelimit/ratelimit.ts';
 import { createSitePages } from './realms/middleware.ts';
 import { brandOf, createRealms } from './realms/realms.ts';
 import { createSessions, createStreams } from './sessions/sessions.ts';
-import { createUpstream, forgetIdentities } from './upstream/upstream.ts';
+import { createUpstream, forgetIdentities, hasIdentity } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -125,7 +125,7 @@ export async function createServices(options: {
   });
   const accounts = createAccounts({ db, audit, realms, sessions, passwords });
   const reader = createReader({ accounts, sessions });
-  const mfa = createMfa({ db, audit, rateLimits, accounts, messages, secrets });
+  const mfa = createMfa({ db, audit, rateLimits, accounts, messages, secrets, hasIdentity });
   const ownership = createOwnership({
     audit,
     sessions,
@@ -166,7 +166,7 @@ export async function createServices(options: {
     fetch: outgoing,
     oldSessionSecret: config.oldSessionSecret?.reveal() ?? null,
   });
-  const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, ownership, login, fetch: outgoing });
+  const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, ownership, mfa, login, fetch: outgoing });
   const oauth = createOAuth({ db, audit, sessions });
   const provider = createProvider({ db, audit, accounts });
   const registration = createRegistration({ db, audit, clients, allowLoopback: config.allowLoopback });

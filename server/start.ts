@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { type Listener, listen } from './http/server.ts';
 import type { Log } from './lib/log.ts';
+import { warnOfUnserved } from './mfa/mfa.ts';
 import { listenOps, type Ops } from './ops/ops.ts';
 import { createServices, type Services } from './services.ts';
 
@@ -42,6 +43,7 @@ export async function startServer(options: {
       log.warn(
         'SMTP_URL is not set: no e-mail is sent, and what needs it (verification, password reset, codes) is switched off.',
       );
+    await warnOfDomains(services);
     if (config.opsPort !== null) {
       listeners.ops = await listenOps({
         port: config.opsPort,
@@ -56,6 +58,17 @@ export async function startServer(options: {
     throw error;
   }
   return { port: listeners.public.port, opsPort: listeners.ops?.port ?? null, services, close };
+}
+
+/** Browsers let one auth domain serve so many names and no more. */
+async function warnOfDomains({ realms, clients, log, db }: Services) {
+  for (const { id, slug } of await realms.listStored(db)) {
+    const warning = warnOfUnserved(
+      slug,
+      (await clients.listSites(id)).map(({ origin }) => origin),
+    );
+    if (warning) log.warn(warning);
+  }
 }
 
 /** Loopback relaxations and a public auth domain never run together. */

@@ -270,6 +270,57 @@ create table outgoing_messages (
 );
 CREATE INDEX outgoing_messages_realm ON public.outgoing_messages USING btree (realm_id);
 
+create table passkey_ceremonies (
+  id_hash bytea not null,
+  browser_hash bytea not null,
+  host text not null,
+  purpose text not null,
+  challenge bytea not null,
+  account_id bigint,
+  session_id uuid,
+  expires_at timestamp with time zone not null,
+  constraint passkey_ceremonies_pkey PRIMARY KEY (id_hash),
+  constraint passkey_ceremonies_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint passkey_ceremonies_challenge_check CHECK ((length(challenge) >= 16)),
+  constraint passkey_ceremonies_check CHECK (((purpose = 'sign-in'::text) = (account_id IS NULL))),
+  constraint passkey_ceremonies_check1 CHECK (((purpose = ANY (ARRAY['register'::text, 're-authenticate'::text])) = (session_id IS NOT NULL))),
+  constraint passkey_ceremonies_host_fkey FOREIGN KEY (host) REFERENCES domains(host) ON DELETE CASCADE,
+  constraint passkey_ceremonies_purpose_check CHECK ((purpose = ANY (ARRAY['register'::text, 'sign-in'::text, 'second-factor'::text, 're-authenticate'::text])))
+);
+CREATE INDEX passkey_ceremonies_account ON public.passkey_ceremonies USING btree (account_id);
+CREATE INDEX passkey_ceremonies_expires ON public.passkey_ceremonies USING btree (expires_at);
+CREATE INDEX passkey_ceremonies_host ON public.passkey_ceremonies USING btree (host);
+
+create table passkey_users (
+  account_id bigint not null,
+  user_handle bytea not null,
+  constraint passkey_users_pkey PRIMARY KEY (account_id),
+  constraint passkey_users_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint passkey_users_user_handle_check CHECK (((length(user_handle) >= 16) AND (length(user_handle) <= 64))),
+  constraint passkey_users_user_handle_key UNIQUE (user_handle)
+);
+
+create table passkeys (
+  id bigint not null generated always as identity,
+  account_id bigint not null,
+  credential_id bytea not null,
+  public_key bytea not null,
+  sign_count bigint not null,
+  transports text[] not null,
+  is_backup_eligible boolean not null,
+  is_backed_up boolean not null,
+  aaguid uuid not null,
+  name text not null,
+  created_at timestamp with time zone not null default causeway_now(),
+  last_used_at timestamp with time zone,
+  constraint passkeys_pkey PRIMARY KEY (id),
+  constraint passkeys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint passkeys_credential_id_check CHECK (((length(credential_id) >= 1) AND (length(credential_id) <= 1023))),
+  constraint passkeys_credential_id_key UNIQUE (credential_id),
+  constraint passkeys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+);
+CREATE INDEX passkeys_account ON public.passkeys USING btree (account_id);
+
 create table product_events (
   client_row_id bigint not null,
   event_hash bytea not null,

@@ -9,14 +9,14 @@ import { readForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
-import { type OwnPath, seeOther } from '../http/redirect.ts';
+import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { Login, ReturnTo } from '../login/login.ts';
 import { keepSignedIn, readAttempt, throttled, withReturn } from '../login/middleware.ts';
-import type { Enrolment, Mfa, SetUpRefused } from '../mfa/mfa.ts';
-import { mayChangeFactors, requireFactorChange } from '../mfa/middleware.ts';
+import type { Enrolment, Factor, Mfa, SetUpRefused } from '../mfa/mfa.ts';
+import { requireFactorChange } from '../mfa/middleware.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
-import { settingSeconds } from '../realms/realms.ts';
+import { signInFirst } from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
 const twoStepForm = z.object({
@@ -37,27 +37,14 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     const { request_handle: handle } = readQuery(ctx, ['request_handle']);
     const to = await login.readReturn(siteOf(ctx).domain.host, handle);
     const signedIn = await reader.find(ctx);
-    const elsewhere = await signInFirst(ctx, signedIn, handle);
+    const path = withReturn('/account/two-step', handle ? { handle } : null);
+    const elsewhere = await signInFirst(ctx, { login, signedIn, path });
     if (elsewhere || !signedIn) return seeOther(ctx, elsewhere ?? '/');
-    if (signedIn.account.isTfaEnabled) return showState(ctx, signedIn);
+    const app = await findApp(signedIn);
+    if (app) return showState(ctx, signedIn, app);
     requireOffered(ctx);
     const { carried, ...enrolment } = await mfa.beginEnrolment(siteOf(ctx).realm, signedIn.account);
     showSetUp(ctx, { enrolment, carried, account: signedIn.account }, { to });
-  }
-
-  /** Where a reader has to go first; null when the sign-in is recent and made with the factor that there is. */
-  async function signInFirst(
-    ctx: Context,
-    signedIn: SignedIn | null,
-    handle: string | undefined,
-  ): Promise<OwnPath | null> {
-    const { realm, domain } = siteOf(ctx);
-    const isRecent = signedIn !== null && signedIn.session.ageSeconds <= settingSeconds(realm.settings.reauth_window);
-    if (isRecent && mayChangeFactors(signedIn)) return null;
-    const path = withReturn('/account/two-step', handle ? { handle } : null);
-    const since = signedIn?.session.authenticatedAt.getTime() ?? 0;
-    const back = await login.makeReturn(domain.host, { path, client: null, targets: [], since });
-    return withReturn(isRecent ? '/login/second-factor' : '/login', { handle: back });
   }
 
   async function change(ctx: Context) {
@@ -89,7 +76,7 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     requireOffered(ctx);
     const to = await login.readReturn(domain.host, form.handle);
     const enrolment = await mfa.openEnrolment(realm, signedIn.account, form.carried);
-    if (!enrolment || signedIn.account.isTfaEnabled) return seeOther(ctx, withReturn('/account/two-step', to));
+    if (!enrolment || (await findApp(signedIn))) return seeOther(ctx, withReturn('/account/two-step', to));
     const again = (problem: string, retryAfterSeconds: number | null = null) =>
       showSetUp(
         ctx,
@@ -121,13 +108,16 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     on.again('wrong');
   }
 
-  async function showState(ctx: Context, { account }: SignedIn) {
-    const [factor] = await mfa.factorsOf(db, account.id);
+  /** The authenticator app of a reader; passkeys have a page of their own. */
+  const findApp = async ({ account }: SignedIn): Promise<Factor | null> =>
+    (await mfa.factorsOf(db, account.id)).find(({ kind }) => kind === 'totp') ?? null;
+
+  async function showState(ctx: Context, { account }: SignedIn, app: Factor) {
     pages.render(ctx, {
       view: 'mfa/two_step',
       data: {
         csrfToken: csrfToken(ctx),
-        since: factor?.createdAt.toISOString().slice(0, 10) ?? '',
+        since: app.createdAt.toISOString().slice(0, 10),
         codesLeft: await mfa.countRecoveryCodes(db, account.id),
       },
     });

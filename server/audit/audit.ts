@@ -35,6 +35,8 @@ export const EVENTS = {
   'factor.used': 'A second factor was proven; detail: kind.',
   'factor.failed': 'A code of a second factor was wrong; detail: during what (sign-in, set-up, step-up).',
   'factor.throttled': 'A code was refused because of too many tries; detail: which limit.',
+  'passkey.suspected':
+    'A passkey was refused because its counter did not grow: a copy of it may be in other hands; detail: passkey, its id.',
   'recovery-code.used': 'A recovery code took the place of the second factor, and is used up.',
   'recovery-codes.renewed': 'New recovery codes were made; the old ones are void.',
   'session.revoked':

@@ -13,12 +13,18 @@ import type { Realms } from '../realms/realms.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { type CommandContext, CommandFailed } from './context.ts';
 import { compareRealm, type RealmDifference } from './difference.ts';
-import { checkTogether, type StoredState } from './realm_checks.ts';
+import { checkTogether, type StoredState, warnTogether } from './realm_checks.ts';
 import { readRealmFile } from './realm_file.ts';
 import type { Environment } from './yaml_text.ts';
 
 export type Applied =
-  | { ok: true /** A line for each change, beginning with the realm's slug. */; changes: string[] }
+  | {
+      ok: true;
+      /** A line for each change, beginning with the realm's slug. */
+      changes: string[];
+      /** What works less than it might, and what to do. */
+      warnings: string[];
+    }
   | { ok: false; faults: string[] };
 type Services = { realms: Realms; clients: Clients; sessions: Sessions; audit: Audit };
 
@@ -50,7 +56,8 @@ export async function applyRealmFile(
   return input.db.transaction(async (q) => {
     await input.realms.lock(q);
     const stored = await readStored(q, input);
-    checkTogether({ file, stored, isPrune: input.isPrune, config: input.config });
+    const checked = { file, stored, isPrune: input.isPrune, config: input.config };
+    checkTogether(checked);
     const faults = file.yaml.faults();
     if (faults.length > 0) return { ok: false, faults };
     const differences = file.wanted.map((wanted) => {
@@ -59,7 +66,8 @@ export async function applyRealmFile(
     });
     const changed = differences.filter(({ lines }) => lines.length > 0);
     if (!input.isDryRun && changed.length > 0) await execute(q, changed, input);
-    return { ok: true, changes: changed.flatMap(({ slug, lines }) => lines.map((line) => `${slug}: ${line}`)) };
+    const changes = changed.flatMap(({ slug, lines }) => lines.map((line) => `${slug}: ${line}`));
+    return { ok: true, changes, warnings: warnTogether(checked) };
   });
 }
 
@@ -123,6 +131,7 @@ export async function apply(
     throw new CommandFailed(`Nothing was changed; the file has ${count}:\n${list}`);
   }
   for (const change of applied.changes) context.print(change);
+  for (const warning of applied.warnings) context.print(`warning: ${warning}`);
   context.print(applied.changes.length === 1 ? '1 change' : `${applied.changes.length} changes`);
 }
 

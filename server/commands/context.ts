@@ -18,6 +18,7 @@ import { createBreachedPasswords, createPasswords } from '../passwords/passwords
 import { createRateLimits } from '../ratelimit/ratelimit.ts';
 import { createRealms } from '../realms/realms.ts';
 import { createSessions } from '../sessions/sessions.ts';
+import { hasIdentity } from '../upstream/upstream.ts';
 
 /** A command that could not do its work; the message is all that the operator is told. */
 export class CommandFailed extends Error {
@@ -151,6 +152,7 @@ export function createContext({
       accounts: openAccounts(),
       messages: null,
       secrets: secrets(),
+      hasIdentity,
     });
   const openKeys = () => createKeys({ db, notifications: null, secrets: secrets(), policy });
   const print = (line: string) => void process.stdout.write(`${line}\n`);

@@ -5,6 +5,7 @@ import type { StoredClient } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { hashToken } from '../lib/token.ts';
 import { isLoopbackHost } from '../lib/url.ts';
+import { warnOfUnserved } from '../mfa/mfa.ts';
 import type { Domain, StoredRealm } from '../realms/realms.ts';
 import { type RealmFile, spell } from './realm_file.ts';
 import type { RealmOutline } from './wanted_realm.ts';
@@ -36,6 +37,16 @@ export function checkTogether(checked: Checked): void {
   }
   checkProxySecrets(checked);
   checkLoopback(checked, kept);
+}
+
+/** What an operator should know about a file that may well be applied: sites on which passkeys will not work. */
+export function warnTogether(checked: Checked): string[] {
+  const kept = checked.stored.flatMap((state) => listKeptDomains(state, checked));
+  return checked.file.outlines.flatMap(({ slug, clients }) => {
+    const own = clients.flatMap(({ place }) => (place ? [place.origin] : []));
+    const others = kept.filter((one) => one.slug === slug && one.domain.role === 'client');
+    return slug === null ? [] : (warnOfUnserved(slug, [...own, ...others.map(({ domain }) => domain.origin)]) ?? []);
+  });
 }
 
 /** The domains that a realm will still have although the file does not speak of them. */

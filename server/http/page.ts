@@ -76,7 +76,12 @@ export function createPages(options: {
       host: (url: string) => (URL.canParse(url) ? new URL(url).host : url),
     });
     const hasScript = request.hasScript === true || html.includes(`<script nonce="${nonce}"`);
-    return { html, contentSecurityPolicy: presentPolicy(nonce, request.formTargets ?? [], hasScript) };
+    // Its script fetches the options of a passkey.
+    const asksThisHost = html.includes(' data-passkey=');
+    return {
+      html,
+      contentSecurityPolicy: presentPolicy(nonce, request.formTargets ?? [], { hasScript, asksThisHost }),
+    };
   }
 
   /** Renders a template that is no page: without sheet, nonce and policy. The values are escaped as everywhere. */
@@ -111,13 +116,18 @@ function safeHref(url: string): string {
 const SCHEME = /^(?!javascript:|data:|vbscript:|blob:|filesystem:|file:|about:)[a-z][a-z0-9+.-]*:$/;
 
 /** @throws TypeError for a form target that is neither origin nor scheme: it would otherwise be written into the header as it is */
-function presentPolicy(nonce: string, formTargets: readonly string[], hasScript: boolean): string {
+function presentPolicy(
+  nonce: string,
+  formTargets: readonly string[],
+  use: { hasScript: boolean; asksThisHost: boolean },
+): string {
   for (const target of formTargets) {
     const isOrigin =
       URL.canParse(target) && /^https?:$/.test(new URL(target).protocol) && new URL(target).origin === target;
     if (!isOrigin && !SCHEME.test(target)) throw new TypeError(`Not an origin: ${JSON.stringify(target)}`);
   }
   const action = ["'self'", ...new Set(formTargets)].join(' ');
-  const script = hasScript ? ` script-src 'nonce-${nonce}';` : '';
+  const asked = use.asksThisHost ? " connect-src 'self';" : '';
+  const script = use.hasScript ? ` script-src 'nonce-${nonce}';${asked}` : '';
   return `default-src 'none';${script} style-src 'nonce-${nonce}'; img-src data:; form-action ${action}; base-uri 'none'; frame-ancestors 'none'`;
 }

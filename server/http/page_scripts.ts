@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-const NAMES = ['password_reveal', 'password_strength'] as const;
+const NAMES = ['passkey', 'password_reveal', 'password_strength'] as const;
 export type PageScriptUrls = Readonly<Record<(typeof NAMES)[number], string>>;
 export type PageScripts = { urls: PageScriptUrls; find(fileName: string): Buffer | null };
 

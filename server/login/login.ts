@@ -27,6 +27,7 @@ import { checkElsewhere } from './credential_check.ts';
 import { type Device, openDevice } from './device.ts';
 import { createOldSessions } from './old_session.ts';
 import { createPending } from './pending.ts';
+import { createPasskeySignIn } from './passkey_sign_in.ts';
 import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
 import { createSecondFactor } from './second_factor.ts';
 import { createLimitQuestions } from './session_limit.ts';
@@ -226,6 +227,7 @@ export function createLogin(options: {
     openReturn(returnSealer, host, handle);
 
   const secondFactor = createSecondFactor({ mfa, complete });
+  const passkey = createPasskeySignIn({ mfa, complete });
 
   return {
     signIn,
@@ -238,6 +240,7 @@ export function createLogin(options: {
     completePassword,
     limitQuestions,
     ...secondFactor,
+    ...passkey,
     signOut,
     makeReturn,
     readReturn,

@@ -11,6 +11,7 @@ import { type OwnPath, seeOther } from '../http/redirect.ts';
 import type { Context } from '../http/route.ts';
 import { asSessionId, type PlainToken, type RealmId, type SessionId } from '../lib/ids.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
+import type { PasskeyRefused } from '../mfa/mfa.ts';
 import { clearChallenge, keepChallenge } from '../mfa/middleware.ts';
 import {
   addressOf,
@@ -25,7 +26,7 @@ import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import { HELD_SECONDS } from '../sessions/sessions.ts';
 import { DEVICE_LIFETIME_SECONDS } from './device.ts';
-import type { Attempt, Login, OverLimit, ReturnTo, SecondFactorNeeded, SignedInNow } from './login.ts';
+import type { Attempt, Login, OverLimit, ReturnTo, SecondFactorNeeded, SignedInNow, Unverified } from './login.ts';
 
 const HELD_COOKIE = '__Host-qt-held';
 const DEVICE_COOKIE = '__Host-qt-device';
@@ -193,6 +194,12 @@ export async function isSignedInFor(ctx: Context, reader: Reader, to: ReturnTo |
 /** A form that was renewed a moment ago and still comes without our cookie: the browser keeps none, and would go on for ever. */
 export function refuseWithoutCookies(ctx: Context, form: { renewed: string }, continueUrl: string): void {
   if (form.renewed === '1' && !hasBrowserState(ctx)) throw new AppError('cookies_refused', { continueUrl });
+}
+
+/** The status of a sign-in that a passkey did not bring about, and what the page says of it. */
+export function explainPasskey(ctx: Context, { reason }: PasskeyRefused | Unverified): 'unverified' | 'passkey' {
+  ctx.status = reason === 'unverified' ? 403 : 401;
+  return reason === 'unverified' ? 'unverified' : 'passkey';
 }
 
 /** Answers 429 and says when to come back; the seconds for the page. */

@@ -11,11 +11,13 @@ import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { Messages } from '../messages/messages.ts';
+import { placeOf, readPasskey } from '../mfa/middleware.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login, ReturnTo, SignInRefused } from './login.ts';
 import {
   askerOf,
   contactOf,
+  explainPasskey,
   frameOf,
   goOn,
   isSignedInFor,
@@ -36,6 +38,9 @@ const formField = z.string().max(8000).default('');
 const signInForm = z.object({
   identifier: formField,
   password: formField,
+  /** Instead of all that: what a passkey answered. */
+  ceremony: formField,
+  response: formField,
   /** `code` on the button that asks for a code or link instead. */
   way: formField,
   csrf_token: formField,
@@ -102,6 +107,10 @@ export function loginRoutes(options: {
       refuseWithoutCookies(ctx, form, withReturn('/login', to));
       ctx.status = 403;
       return again(form.way === 'code' ? 'page-renewed' : 'form-renewed');
+    }
+    if (form.ceremony !== '') {
+      const outcome = await login.signInWithPasskey(await readAttempt(ctx, reader), placeOf(ctx), readPasskey(form));
+      return outcome.ok ? goOn(ctx, outcome, to) : again(explainPasskey(ctx, outcome));
     }
     if (form.way === 'code') return sendCode(ctx, { typed: form.identifier.trim(), to, again });
     if (form.identifier.trim() === '' || form.password === '') {
@@ -203,6 +212,7 @@ export function loginRoutes(options: {
         retryAfterSeconds: page.retryAfterSeconds,
         signUpUrl: realm.settings.signup === 'open' ? withReturn('/signup', page.to) : null,
         providers: listProviders(ctx, page.to),
+        hasPasskeys: realm.settings.second_factor !== 'off',
         otherAccount: current ? (current.account.name ?? current.account.email) : null,
       },
     });

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
+import type { Database } from '../db/database.ts';
 import { readForm } from '../http/body.ts';
 import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
@@ -12,7 +13,7 @@ import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { type Challenge, isMultiFactor, type Mfa, type SetUpRefused } from '../mfa/mfa.ts';
-import { clearChallenge, findChallenge } from '../mfa/middleware.ts';
+import { clearChallenge, findChallenge, placeOf, readPasskey } from '../mfa/middleware.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import type { Login, ReturnTo, Unverified } from './login.ts';
@@ -22,6 +23,9 @@ const PATH = '/login/second-factor';
 const formField = z.string().max(8000).default('');
 const codeForm = z.object({
   code: formField,
+  /** Instead of a code: what a passkey answered. */
+  ceremony: formField,
+  response: formField,
   /** `recovery` when the page asks for a recovery code. */
   with: formField,
   /** `1` on the button that says that the recovery codes are saved. */
@@ -39,13 +43,14 @@ type State =
   | { kind: 'elsewhere'; at: 'return' | 'sign-in' | 'two-step' };
 
 export function secondFactorRoutes(options: {
+  db: Database;
   login: Login;
   mfa: Mfa;
   reader: Reader;
   clients: Clients;
   pages: SitePages;
 }) {
-  const { login, mfa, reader, pages } = options;
+  const { db, login, mfa, reader, pages } = options;
 
   async function stateOf(ctx: Context): Promise<State> {
     const challenge = await findChallenge(ctx, mfa);
@@ -85,27 +90,37 @@ export function secondFactorRoutes(options: {
     }
     // The set-up form sent once more, by a reload: the codes are not shown again, but nobody is hurried past them either.
     if (state.kind === 'saved' && form.saved !== '1') return again(null);
-    if (form.code.trim() === '' && state.kind !== 'saved') {
+    if (form.code.trim() === '' && form.ceremony === '' && state.kind !== 'saved') {
       ctx.status = 400;
       return again('missing');
     }
     const outcome = await act(ctx, state, form);
     if (outcome.ok)
       return 'recoveryCodes' in outcome ? showCodes(ctx, outcome.recoveryCodes, to) : goOn(ctx, outcome, to);
-    await refuse(ctx, outcome, { to, again });
+    const isPasskey = form.ceremony !== '' && outcome.reason === 'wrong';
+    await refuse(ctx, outcome, {
+      to,
+      again: (problem, seconds = null) => again(isPasskey ? 'wrong-passkey' : problem, seconds),
+    });
   }
 
-  async function act(ctx: Context, state: Exclude<State, { kind: 'elsewhere' }>, { code }: { code: string }) {
+  async function act(ctx: Context, state: Exclude<State, { kind: 'elsewhere' }>, form: z.infer<typeof codeForm>) {
     const attempt = await readAttempt(ctx, reader);
+    const { code } = form;
+    const passkey = form.ceremony === '' ? null : { place: placeOf(ctx), given: readPasskey(form) };
     switch (state.kind) {
       case 'set-up':
         return mfa.setUp(attempt.realm, state.challenge, code, { address: addressOf(ctx) });
       case 'saved':
         return login.finishSetUp(attempt, state.challenge);
       case 'validation':
-        return login.passSecondFactor(attempt, state.challenge, code);
+        return passkey
+          ? login.passWithPasskey(attempt, state.challenge, passkey)
+          : login.passSecondFactor(attempt, state.challenge, code);
       case 'step-up':
-        return login.stepUp(attempt, state.signedIn, code);
+        return passkey
+          ? login.confirmWithPasskey(attempt, state.signedIn, passkey)
+          : login.stepUp(attempt, state.signedIn, code);
       default:
         return state satisfies never;
     }
@@ -173,6 +188,10 @@ export function secondFactorRoutes(options: {
       });
     }
     const isStepUp = state.kind === 'step-up';
+    const kinds = (await mfa.factorsOf(db, isStepUp ? state.signedIn.account.id : state.challenge.accountId)).map(
+      ({ kind }) => kind,
+    );
+    const options = `/api/auth/v1/passkeys/${isStepUp ? 're-authenticate' : 'second-factor'}/options`;
     const query = (way: string | null) => {
       const parameters = new URLSearchParams({
         ...(way && { with: way }),
@@ -189,6 +208,8 @@ export function secondFactorRoutes(options: {
         accountName: await nameOf(state),
         isRecovery: page.isRecovery,
         isStepUp,
+        hasApp: kinds.includes('totp'),
+        passkey: kinds.includes('passkey') ? { options } : null,
         otherWayUrl: query(page.isRecovery ? null : 'recovery'),
         signInUrl: isStepUp ? null : withReturn('/login', page.to),
       },

@@ -17,6 +17,8 @@ export const CHALLENGE_SECONDS = 600;
 /** RFC 8176 §2; a recovery code is a one-time password too. */
 const OTP_AMR = ['otp'] as const;
 
+export type Challenges = ReturnType<typeof createChallenges>;
+
 /** The challenges of this server. */
 export function createChallenges(options: { db: Database; accounts: Accounts; tries: Tries; factors: Factors }) {
   const { db, accounts, tries, factors } = options;
@@ -76,15 +78,27 @@ export function createChallenges(options: { db: Database; accounts: Accounts; tr
   /** Tries a code, one-time or recovery, against a challenge; a right one ends it. */
   async function validate(realm: Realm, challenge: Challenge, code: string, from: From): Promise<Proven | CodeRefused> {
     const { accountId } = challenge;
-    if (challenge.need !== 'validation') return { ok: false, reason: 'over' };
-    return tries.limited(accountTakes(realm, accountId), { realm, accountId, from }, async () => {
-      if (!(await store.takeTry(db, challenge))) return { ok: false, reason: 'over' };
-      return db.transaction(async (q): Promise<Proven | CodeRefused> => {
+    return tryOnce(realm, challenge, from, () =>
+      db.transaction(async (q): Promise<Proven | CodeRefused> => {
         const how = await factors.accept(q, accountId, code);
         if (!how) return tries.fail(q, { realm, accountId, from, how: 'sign-in' });
         return settle(q, { realm, challenge, amr: OTP_AMR, how, from });
-      });
-    });
+      }),
+    );
+  }
+
+  /** Counts a try at a challenge, with a proof of any factor, before it is made. */
+  async function tryOnce<Outcome extends { ok: boolean }>(
+    realm: Realm,
+    challenge: Challenge,
+    from: From,
+    work: () => Promise<Outcome>,
+  ): Promise<Outcome | CodeRefused> {
+    const { accountId, need } = challenge;
+    if (need !== 'validation') return { ok: false, reason: 'over' };
+    return tries.limited<Outcome | CodeRefused>(accountTakes(realm, accountId), { realm, accountId, from }, async () =>
+      (await store.takeTry(db, challenge)) ? work() : { ok: false, reason: 'over' },
+    );
   }
 
   /** Ends a challenge by a proof of any factor, in the transaction that used the proof up. */
@@ -114,5 +128,17 @@ export function createChallenges(options: { db: Database; accounts: Accounts; tr
   /** Ends what is pending for an account, as when its password changes. */
   const endChallenges = (q: Queryable, accountId: AccountId): Promise<void> => store.deleteChallengesOf(q, accountId);
 
-  return { begin, findChallenge, accountOf, enrolmentOf, setUp, finish, validate, settle, prove, endChallenges };
+  return {
+    begin,
+    findChallenge,
+    accountOf,
+    enrolmentOf,
+    setUp,
+    finish,
+    validate,
+    tryOnce,
+    settle,
+    prove,
+    endChallenges,
+  };
 }

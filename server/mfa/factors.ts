@@ -9,6 +9,7 @@ import { createVault } from '../lib/seal.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Factor, From, Proven, SetUp, SetUpRefused, SignedInReader } from './mfa.ts';
+import { deletePasskeysOf } from './passkey_store.ts';
 import { createRecoveryCodes, hashRecoveryCode } from './recovery_codes.ts';
 import * as store from './store.ts';
 import { createSecret, type Enrolment, presentEnrolment, stepOfCode } from './totp.ts';
@@ -46,10 +47,10 @@ export function createFactors(options: {
   /** Uses up a one-time or recovery code, in the caller's transaction; null when it is not a right one. */
   async function accept(q: Queryable, accountId: AccountId, code: string): Promise<Proven['how'] | null> {
     const plain = plainCode(code);
-    const totp = await store.findTotp(q, accountId);
-    if (!totp) return null;
     const recoveryHash = hashRecoveryCode(plain);
     if (recoveryHash) return (await store.consumeRecoveryCode(q, accountId, recoveryHash)) ? 'recovery-code' : null;
+    const totp = await store.findTotp(q, accountId);
+    if (!totp) return null;
     const secret = await readSecret(accountId, totp.secretJwe);
     const step = secret === null ? null : stepOfCode(secret, plain, totp.nowSeconds);
     return step !== null && (await store.acceptStep(q, accountId, step)) ? 'totp' : null;
@@ -131,8 +132,9 @@ export function createFactors(options: {
 
   /** Takes every second factor off an account, and what waits for one, in the caller's transaction. @returns their kinds */
   async function reset(q: Queryable, account: { id: AccountId; realmId: RealmId }): Promise<Factor['kind'][]> {
-    const kinds = (await factorsOf(q, account.id)).map(({ kind }) => kind);
+    const kinds = [...new Set((await factorsOf(q, account.id)).map(({ kind }) => kind))];
     await store.deleteTotp(q, account.id);
+    await deletePasskeysOf(q, account.id);
     await store.deleteChallengesOf(q, account.id);
     const of = { realm: { id: account.realmId }, accountId: account.id, from: { address: null } };
     for (const kind of kinds) await noteChange(q, { ...of, type: 'factor.removed', kind });
@@ -222,6 +224,8 @@ export function createFactors(options: {
   return {
     accept,
     addTotp,
+    renewRecoveryCodes,
+    noteChange,
     newSecret,
     readSecret,
     /** What other folders may ask for. */

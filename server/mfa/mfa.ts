@@ -11,17 +11,28 @@ import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { Realm } from '../realms/realms.ts';
 import { createChallenges } from './challenges.ts';
 import { createFactors } from './factors.ts';
+import { deleteExpiredCeremonies } from './passkey_store.ts';
+import { createPasskeys } from './passkeys.ts';
 import { isMultiFactor } from './step_up.ts';
 import * as store from './store.ts';
 import { createTries } from './tries.ts';
 
 export { CHALLENGE_SECONDS } from './challenges.ts';
+export {
+  CEREMONY_SECONDS,
+  type Given,
+  type Passkey,
+  type PasskeyAdded,
+  type PasskeyRefused,
+  type Place,
+} from './passkeys.ts';
 export { RECOVERY_CODE_COUNT } from './recovery_codes.ts';
+export { listRelatedOrigins, warnOfUnserved } from './related_origins.ts';
 export { ACR, acrAnswer, acrOf, isMultiFactor, stepUpNeed, withSecondFactor } from './step_up.ts';
 export type { Enrolment } from './totp.ts';
 
 /** A second factor; `id` is unique among those of its account and kind. */
-export type Factor = { kind: 'totp'; id: string; createdAt: Date; lastUsedAt: Date | null };
+export type Factor = { kind: 'totp' | 'passkey'; id: string; createdAt: Date; lastUsedAt: Date | null };
 
 /** A browser that has proved the first factor, on the host where it did, and not yet the second. */
 export type Challenge = {
@@ -61,11 +72,14 @@ export function createMfa(options: {
   /** Null where nobody is written to: a command of an operator. */
   messages: Pick<Messages, 'send'> | null;
   secrets: readonly string[];
+  /** Whether an account is connected with another provider, through which it could sign in without a passkey. */
+  hasIdentity: (q: Queryable, id: AccountId) => Promise<boolean>;
 }) {
-  const { db, audit, rateLimits, accounts, messages } = options;
+  const { db, audit, rateLimits, accounts, messages, hasIdentity } = options;
   const tries = createTries({ db, audit, rateLimits });
   const factors = createFactors({ db, audit, accounts, messages, tries, secrets: options.secrets });
   const challenges = createChallenges({ db, accounts, tries, factors });
+  const passkeys = createPasskeys({ db, audit, rateLimits, accounts, tries, factors, challenges, hasIdentity });
 
   /** What still stands between a proof and a session; null when nothing. */
   async function needAfter(
@@ -78,7 +92,10 @@ export function createMfa(options: {
     return realm.settings.second_factor === 'required' ? 'setup' : null;
   }
 
-  const jobs: readonly Job[] = [{ name: 'mfa.sweep', everySeconds: 300, run: store.deleteExpired }];
+  const jobs: readonly Job[] = [
+    { name: 'mfa.sweep', everySeconds: 300, run: store.deleteExpired },
+    { name: 'mfa.sweep_ceremonies', everySeconds: 300, run: deleteExpiredCeremonies },
+  ];
 
-  return { ...factors.ofAccount, ...challenges, needAfter, jobs };
+  return { ...factors.ofAccount, ...challenges, passkeys, needAfter, jobs };
 }

@@ -1,4 +1,4 @@
-// The cookie `tfa-auth`: what a browser holds between its first and its second factor. It opens the second-factor doors and
+// What browsers hold of second factors, and who may change them. The cookie `tfa-auth`: what a browser holds between its first and its second factor. It opens the second-factor doors and
 // nothing else. Its name is fixed and has no `__Host-` prefix, so a sibling host can toss one: two of them count as none.
 
 import type { SignedIn } from '../accounts/accounts.ts';
@@ -7,9 +7,17 @@ import { clearCookie, clearTossedCookies, readCookie, setCookie } from '../http/
 import { AppError } from '../http/errors.ts';
 import type { Context } from '../http/route.ts';
 import type { PlainToken } from '../lib/ids.ts';
-import { parseToken } from '../lib/token.ts';
-import { isSiteOpen, siteOf } from '../realms/middleware.ts';
-import { CHALLENGE_SECONDS, type Challenge, isMultiFactor, type Mfa } from './mfa.ts';
+import { createToken, parseToken } from '../lib/token.ts';
+import { addressOf, isSiteOpen, siteOf } from '../realms/middleware.ts';
+import {
+  CEREMONY_SECONDS,
+  CHALLENGE_SECONDS,
+  type Challenge,
+  type Given,
+  isMultiFactor,
+  type Mfa,
+  type Place,
+} from './mfa.ts';
 
 const COOKIE = 'tfa-auth';
 
@@ -42,4 +50,34 @@ export async function requireFactorChange(ctx: Context, reader: Reader): Promise
   const signedIn = await reader.requireRecent(ctx);
   if (!mayChangeFactors(signedIn)) throw new AppError('reauth_required');
   return signedIn;
+}
+
+// ------------------------------------------------------------------------------------------------ passkeys
+
+/** What binds a passkey ceremony to the browser that began it. */
+const CEREMONY_COOKIE = '__Host-qt-passkey';
+
+/** Where a passkey ceremony takes place. */
+export function placeOf(ctx: Context): Place {
+  const cookie = readCookie(ctx, CEREMONY_COOKIE);
+  const browser = cookie.kind === 'one' ? parseToken(cookie.value) : null;
+  return { ...siteOf(ctx), address: addressOf(ctx), browser };
+}
+
+/** The same, for a browser that begins a ceremony: it keeps its cookie, or gets one. */
+export function placeToBegin(ctx: Context): Place {
+  if (!isSiteOpen(ctx)) throw new AppError('unknown_client', { description: 'This domain has no enabled client.' });
+  const place = placeOf(ctx);
+  const browser = place.browser ?? createToken();
+  setCookie(ctx, { name: CEREMONY_COOKIE, value: browser, maxAgeSeconds: CEREMONY_SECONDS });
+  return { ...place, browser };
+}
+
+/** What a form of a page sends of a passkey; a response that is no JSON is one that is refused. */
+export function readPasskey(form: { ceremony: string; response: string }): Given {
+  try {
+    return { ceremony: form.ceremony, response: JSON.parse(form.response) };
+  } catch {
+    return { ceremony: form.ceremony, response: null };
+  }
 }

@@ -7,7 +7,9 @@ import type { Challenge, Factor } from './mfa.ts';
 
 const LIST_FACTORS = readStatement(
   'mfa.list_factors',
-  `select 'totp' as kind, 'totp' as id, created_at, last_used_at from totp_factors where account_id = $1`,
+  `select 'totp' as kind, 'totp' as id, created_at, last_used_at from totp_factors where account_id = $1
+   union all
+   select 'passkey', id::text, created_at, last_used_at from passkeys where account_id = $1`,
 );
 
 /** The second factors of an account; recovery codes are none, they stand in for one. */

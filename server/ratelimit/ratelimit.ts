@@ -20,6 +20,7 @@ export const POLICIES = {
   'second-factor-account':
     'Wrong codes of a second factor per account, over all sign-ins (realm setting second_factor_per_account); each sign-in has 5 tries of its own.',
   'second-factor-session': 'Codes of a second factor tried by a session that is signed in already (5 in 10 minutes).',
+  'passkey-address': 'Passkey ceremonies begun per address (600 in 5 minutes).',
   'sign-up-address': 'Accounts made per address (sign_up_per_address).',
   'message-recipient': 'E-mails and text messages per recipient (messages_per_recipient).',
   'message-address': 'E-mails and text messages per address that asks for them (messages_per_address).',

@@ -4,7 +4,7 @@
 
 import type { Accounts, OwnerHook, Ownership, SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Database } from '../db/database.ts';
+import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { GuardedFetch } from '../http/outgoing.ts';
 import type { OwnPath } from '../http/redirect.ts';
@@ -12,6 +12,7 @@ import type { AccountId, PlainToken, SessionId } from '../lib/ids.ts';
 import { deriveKey } from '../lib/seal.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
 import type { Attempt, Completed, Login, ReturnTo } from '../login/login.ts';
+import type { Mfa } from '../mfa/mfa.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { Realm, Realms, StoredUpstream } from '../realms/realms.ts';
 import { authorizationUrl, type CallbackParameters, exchangeCode, type Proofs } from './code_exchange.ts';
@@ -56,6 +57,10 @@ const ATTEMPT_SECONDS = 600;
 /** An account that its proven owner takes over keeps no connection of before. */
 export const forgetIdentities: OwnerHook = (q, { id }) => store.deleteIdentitiesOf(q, id);
 
+/** Whether an account is connected with anybody elsewhere. */
+export const hasIdentity = async (q: Queryable, id: AccountId): Promise<boolean> =>
+  (await store.listIdentities(q, id)).length > 0;
+
 export type Upstream = ReturnType<typeof createUpstream>;
 
 /** @param options fetch: guarded against server-side request forgery */
@@ -66,6 +71,7 @@ export function createUpstream(options: {
   realms: Realms;
   accounts: Accounts;
   ownership: Ownership;
+  mfa: Mfa;
   login: Login;
   fetch: GuardedFetch;
 }) {
@@ -214,7 +220,10 @@ export function createUpstream(options: {
       const identities = await store.listIdentities(q, accountId);
       const identity = identities.find((one) => one.id === id);
       if (!identity) return { ok: false, reason: 'unknown' };
-      const isOther = identities.length > 1 || (await accounts.hasPassword(q, accountId));
+      const isOther =
+        identities.length > 1 ||
+        (await accounts.hasPassword(q, accountId)) ||
+        (await options.mfa.passkeys.list(q, accountId)).length > 0;
       if (!isOther) return { ok: false, reason: 'last-credential' };
       await store.deleteIdentity(q, accountId, id);
       const detail = { provider: identity.upstreamId };
