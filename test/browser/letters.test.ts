@@ -16,7 +16,6 @@ const stack = await startStack({
 const chromium = await launchChromium();
 test.after.always(() => chromium.close());
 test.after.always(() => stack.close());
-test.after.always(() => mailbox.close());
 const { auth, article } = stack;
 const NEW_PASSWORD = 'another long password';
 

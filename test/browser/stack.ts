@@ -50,6 +50,7 @@ realms:
   async function close() {
     await sites.close();
     await server.close();
+    await mailbox?.close();
   }
 
   const article = `${news}/articles/salt-meadow-plan`;
