@@ -11,6 +11,7 @@ import { presentBareFailure, presentFailure } from './bridgekeeper/present.ts';
 import { bridgekeeperScriptRoutes } from './bridgekeeper/script_routes.ts';
 import { bridgekeeperSecondFactorRoutes } from './bridgekeeper/second_factor_routes.ts';
 import { bridgekeeperSessionRoutes } from './bridgekeeper/session_routes.ts';
+import { bridgekeeperSessionTokenRoutes } from './bridgekeeper/session_token_routes.ts';
 import { bridgekeeperUpstreamRoutes } from './bridgekeeper/upstream_routes.ts';
 import { bridgekeeperUserRoutes } from './bridgekeeper/user_routes.ts';
 import { findSite } from './clients/middleware.ts';
@@ -52,6 +53,8 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperContactRoutes(services),
     ...bridgekeeperSecondFactorRoutes(services),
     ...bridgekeeperPasskeyRoutes(services),
+    // Before the routes of sessions/:id, whose pattern its address would fit.
+    ...bridgekeeperSessionTokenRoutes(services),
     ...bridgekeeperSessionRoutes(services),
     ...bridgekeeperOAuthRoutes(services),
     ...bridgekeeperScriptRoutes(),

@@ -208,6 +208,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
     const flows = readFlows(ctx);
     const current = (await reader.find(ctx))?.session ?? null;
     const redemption = {
+      kind: 'session' as const,
       host: domain.host,
       client,
       flowHashes: flows.map(({ hash }) => hash),

@@ -69,6 +69,11 @@ export const ERRORS = {
     page: 'callback-not-allowed',
   },
   code_invalid: { status: 400, text: 'The authorization code is unknown, used or expired.', page: 'code-invalid' },
+  session_token_invalid: {
+    status: 401,
+    text: 'The session token is unknown, used, expired, or of another app or browser.',
+    page: 'code-invalid',
+  },
   cookies_refused: {
     status: 400,
     text: 'The browser did not send back the cookie that was set a moment ago.',

@@ -5,7 +5,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
-import type { CallbackUri, Host, PlainToken, TokenHash } from '../lib/ids.ts';
+import type { CallbackUri, Host, PlainToken, RedirectUri, TokenHash } from '../lib/ids.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import type { Credential, LiveSession, Sessions } from '../sessions/sessions.ts';
 import type { SessionDraft } from './authorization.ts';
@@ -29,9 +29,13 @@ export { createTokens } from './tokens.ts';
 
 /** Life of a code. An expired one costs a reader nothing: the flow restarts by itself. (ASVS 10.4.3: at most a minute.) */
 const CODE_TTL_SECONDS = 60;
+/** Security 201: at most a minute. An app opens its web view at once. */
+export const SESSION_TOKEN_SECONDS = 60;
 
 export type Redemption = {
   code: PlainToken;
+  /** What the address takes; a code of another kind is refused there, and dead (security 7). */
+  kind: 'session' | 'session-token';
   host: Host;
   /** The enabled client of the host. */
   client: Client;
@@ -75,6 +79,27 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
     return isStored ? code : null;
   }
 
+  /**
+   * A one-time token with which the browser that holds the flow cookie gets a session of its own on the host of a client;
+   * null when the session has ended in between. Stored, consumed and judged as the codes are.
+   */
+  async function issueSessionToken(
+    session: LiveSession,
+    to: { client: Client; redirectUri: RedirectUri; callbackUri: CallbackUri; flowHash: Buffer },
+  ): Promise<PlainToken | null> {
+    const token = createToken();
+    const isStored = await store.insertCode(db, {
+      ...to,
+      kind: 'session-token',
+      isRestart: false,
+      isSilent: false,
+      codeHash: hashToken(token),
+      sessionId: session.id,
+      ttlSeconds: SESSION_TOKEN_SECONDS,
+    });
+    return isStored ? token : null;
+  }
+
   /** Consumes a code and, in the same transaction, makes the domain session it stands for (or burns it). */
   function redeem(redemption: Redemption): Promise<Redeemed> {
     const codeHash = hashToken(redemption.code);
@@ -84,7 +109,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
       if (!code) return { kind: 'unknown' };
       const decision = decideRedeem({
         state: !consumed ? 'used' : code.isExpired ? 'expired' : 'fresh',
-        isForThisHost: code.kind === 'session' && code.clientRowId === redemption.client.id,
+        isForThisHost: code.kind === redemption.kind && code.clientRowId === redemption.client.id,
         isFlowOfThisBrowser: redemption.flowHashes.some(
           (hash) => code.flowHash !== null && isSameHash(hash, code.flowHash),
         ),
@@ -155,5 +180,5 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
 
   const jobs: readonly Job[] = [{ name: 'oauth.sweep', everySeconds: 300, run: store.deleteOldCodes }];
 
-  return { issueCode, redeem, jobs };
+  return { issueCode, issueSessionToken, redeem, jobs };
 }

@@ -12,8 +12,11 @@ import {
 } from '../lib/ids.ts';
 import type { SessionDraft } from './authorization.ts';
 
+/** What a code is good for: the landing page of a site, the standard provider, or `sessions/access-token/validate`. */
+export type CodeKind = 'session' | 'oidc' | 'session-token';
+
 export type StoredCode = {
-  kind: 'session' | 'oidc';
+  kind: CodeKind;
   clientRowId: string;
   redirectUri: RedirectUri;
   callbackUri: CallbackUri;
@@ -34,7 +37,7 @@ const COLUMNS = `c.kind, c.client_row_id, c.redirect_uri, c.callback_uri, c.sess
 const INSERT = writeStatement(
   'oauth.insert_code',
   `insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, expires_at)
-   select $1, 'session', s.id, $3, $4, $5, $6, $7, $8, causeway_now() + make_interval(secs => $9::integer) from sessions s where s.id = $2
+   select $1, $10, s.id, $3, $4, $5, $6, $7, $8, causeway_now() + make_interval(secs => $9::integer) from sessions s where s.id = $2
    returning code_hash`,
 );
 // RFC 6749 §4.1.2: one use, decided by one statement. The session is locked before the code, in the order in which a
@@ -60,7 +63,12 @@ const NOTE_SESSION = writeStatement(
 /** Stores a code for a live session. False when the session has ended in between. */
 export async function insertCode(
   q: Queryable,
-  draft: SessionDraft & { codeHash: TokenHash; sessionId: SessionId; ttlSeconds: number },
+  draft: Omit<SessionDraft, 'kind' | 'state'> & {
+    kind: Exclude<CodeKind, 'oidc'>;
+    codeHash: TokenHash;
+    sessionId: SessionId;
+    ttlSeconds: number;
+  },
 ): Promise<boolean> {
   try {
     const rows = await q.run(INSERT, [
@@ -73,6 +81,7 @@ export async function insertCode(
       draft.isRestart,
       draft.isSilent,
       draft.ttlSeconds,
+      draft.kind,
     ]);
     return rows.length === 1;
   } catch (error) {

@@ -136,6 +136,12 @@ export const settingsSchema = z
       .enum(['on', 'off'])
       .default('off')
       .describe('Whether programs that hold an initial access token may register clients (RFC 7591).'),
+    session_tokens: z
+      .enum(['on', 'off'])
+      .default('off')
+      .describe(
+        'Whether an app that holds a session may ask for one-time session tokens, which open a web view signed in (session-tokens.md).',
+      ),
     login_failure_url: z
       .string({ error: 'write an https URL' })
       .max(2048)
