@@ -5,6 +5,8 @@ import Koa from 'koa';
 import { passkeyRoutes } from './account_page/passkey_routes.ts';
 import { twoStepRoutes } from './account_page/two_step_routes.ts';
 import { bridgekeeperContactRoutes } from './bridgekeeper/contact_routes.ts';
+import { bridgekeeperHostTokenRoutes } from './bridgekeeper/host_token_routes.ts';
+import { bridgekeeperIntegrationRoutes } from './bridgekeeper/integration_routes.ts';
 import { bridgekeeperOAuthRoutes } from './bridgekeeper/oauth_routes.ts';
 import { bridgekeeperPasskeyRoutes } from './bridgekeeper/passkey_routes.ts';
 import { presentBareFailure, presentFailure } from './bridgekeeper/present.ts';
@@ -57,6 +59,8 @@ export function listRoutes(services: Services): readonly Route[] {
     ...bridgekeeperSessionTokenRoutes(services),
     ...bridgekeeperSessionRoutes(services),
     ...bridgekeeperOAuthRoutes(services),
+    ...bridgekeeperHostTokenRoutes(services),
+    ...bridgekeeperIntegrationRoutes(services),
     ...bridgekeeperScriptRoutes(),
     ...bridgekeeperUpstreamRoutes(services),
     ...assetRoutes(services),

@@ -31,6 +31,8 @@ import { createMfa } from './mfa/mfa.ts';
 import {
   createClientAuthentication,
   createGrants,
+  createHostTokens,
+  createIntegrationTokens,
   createOAuth,
   createProvider,
   createRegistration,
@@ -109,7 +111,7 @@ export async function createServices(options: {
       );
     },
   });
-  const clients = createClients({ db, notifications });
+  const clients = createClients({ db, notifications, secrets: () => secrets });
   const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   const streams = createStreams({ sessions, notifications, log });
   const challenges = createChallenges({ db, secrets });
@@ -172,6 +174,8 @@ export async function createServices(options: {
   const registration = createRegistration({ db, audit, clients, allowLoopback: config.allowLoopback });
   const clientAuthentication = createClientAuthentication({ clients, takeOnce: provider.takeOnce, fetch: outgoing });
   const backChannelLogout = createBackChannelLogout({ db, audit, clients, keys, notifications, log, fetch: outgoing });
+  const hostTokens = createHostTokens({ db, audit, clients, sessions });
+  const integrationTokens = createIntegrationTokens({ db, audit, clients, keys });
   const grants = createGrants({
     db,
     audit,
@@ -257,6 +261,8 @@ export async function createServices(options: {
     registration,
     clientAuthentication,
     grants,
+    hostTokens,
+    integrationTokens,
     backChannelLogout,
     outbox,
     products,

@@ -55,6 +55,8 @@ export const EVENTS = {
   'keys.rotated': 'New signing keys were published.',
   'keys.revoked': 'A signing key was withdrawn at once; detail: kid.',
   'client.secret-rotated': 'An operator gave a client a new secret, or ended the old one; detail: what.',
+  'client.api-key-changed': 'An operator gave the backend of a site an API key, or took it away; detail: what.',
+  'admin-token.issued': 'A client got an admin token for its secret.',
   'client.registered': 'A client registered itself with an initial access token; detail: its redirect URIs.',
   'registration-token.made': 'An operator made an initial access token; detail: uses, ttl in seconds.',
   'client.switched': 'An operator switched a client off or on; detail: to what.',

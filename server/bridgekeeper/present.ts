@@ -48,6 +48,14 @@ export function presentUser(account: Account) {
   };
 }
 
+/** What an integration token says of a reader; `email-verified` is ours, for integrations that match by address. */
+export function presentIntegrationClaims(account: Account, now: number) {
+  const { id, name, email, 'first-name': first, 'last-name': last, 'avatar-url': avatar } = presentUser(account);
+  const isVerified = email !== null && account.verificationStatus === 'email';
+  const profile = { id, name, email, 'first-name': first, 'last-name': last, 'avatar-url': avatar };
+  return { ...profile, 'email-verified': isVerified, timestamp: now };
+}
+
 /** The answer of `GET /users/me`. */
 export function presentMe({ account, session }: SignedIn) {
   return { user: presentUser(account), 'active-sessions-count': session.activeCount, source: 'bridgekeeper' };

@@ -4,9 +4,16 @@
 import { LRUCache } from 'lru-cache';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
-import type { ClientId, ClientRowId, Host, RealmId, RedirectUri } from '../lib/ids.ts';
+import { createCipher } from '../lib/cipher.ts';
+import type { ClientId, ClientRowId, Host, RealmId, RedirectUri, TokenHash } from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
-import { CONFIGURATION_CHANNEL, type PartialBrand } from '../realms/realms.ts';
+import {
+  CONFIGURATION_CHANNEL,
+  encryptSecret,
+  type PartialBrand,
+  type SecretDraft,
+  type StoredSecret,
+} from '../realms/realms.ts';
 import type { Protocol } from './protocol.ts';
 import * as store from './store.ts';
 
@@ -38,6 +45,10 @@ export type Client = {
   redirectUris: readonly string[];
   /** SHA-256 of the secrets that are valid now: one, or two while one replaces the other. */
   secretHashes: readonly Buffer[];
+  /** SHA-256 of the API key with which the backend of a site redeems codes; null where it may not. */
+  apiKeyHash: Buffer | null;
+  /** What it shares with us to check integration tokens; null where it gets none. */
+  integrationSecret: StoredSecret | null;
   protocol: Protocol;
   /** How pages and letters look to who comes for it; the rest is the realm's. */
   brand: PartialBrand;
@@ -53,13 +64,16 @@ export type ClientDraft = {
   /** Plain secrets to set; null leaves what is stored. */
   secret: string | null;
   proxySecret: string | null;
+  integrationSecret: SecretDraft | null;
   /** What a file says of a third-party client's protocol, as written. */
   protocol: Record<string, unknown>;
   brand: Record<string, unknown>;
   isDisabled: boolean;
 };
-export type StoredClient = Omit<ClientDraft, 'secret' | 'proxySecret'> & {
+export type StoredClient = Omit<ClientDraft, 'secret' | 'proxySecret' | 'integrationSecret'> & {
   id: ClientRowId;
+  hasApiKey: boolean;
+  integrationSecret: StoredSecret | null;
   secretHashes: readonly Buffer[];
   proxySecretHash: Buffer | null;
 };
@@ -70,8 +84,13 @@ const MEMORY_MS = 5000;
 
 export type Clients = ReturnType<typeof createClients>;
 
-/** The clients of this server. */
-export function createClients(options: { db: Database; notifications: Notifications | null }) {
+/** The clients of this server. @param options secrets: key material, newest first; asked for when an integration's secret is used */
+export function createClients(options: {
+  db: Database;
+  notifications: Notifications | null;
+  secrets: () => readonly string[];
+}) {
+  const cipher = createCipher({ secrets: options.secrets, purpose: 'integration-secrets' });
   const memory = new LRUCache<string, { client: Client | null }>({
     max: 10_000,
     ttl: MEMORY_MS,
@@ -129,7 +148,19 @@ export function createClients(options: { db: Database; notifications: Notificati
   const listStored = (q: Queryable, realmId: RealmId): Promise<StoredClient[]> => store.listClients(q, realmId);
 
   /** Inserts or updates a client as a file describes it. */
-  const put = (q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> => store.putClient(q, realmId, draft);
+  const put = async (q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> =>
+    store.putClient(q, realmId, {
+      ...draft,
+      integrationSecret: draft.integrationSecret && (await encryptSecret(cipher, draft.integrationSecret)),
+    });
+
+  /** The secret that an integration shares with us, to be used; null when it was given none. @throws Error when CAUSEWAY_SECRET does not open it */
+  const revealIntegrationSecret = async ({ integrationSecret }: Client): Promise<string | null> =>
+    integrationSecret && cipher.decrypt(integrationSecret.encrypted);
+
+  /** Replaces the API key of a client, or takes it away. False when there is no such client. */
+  const setApiKey = (q: Queryable, realmId: RealmId, clientId: string, hash: TokenHash | null): Promise<boolean> =>
+    store.setApiKey(q, realmId, clientId, hash);
 
   /**
    * Adds a secret beside the one that is valid, or (`finish`) leaves only the newest valid.
@@ -162,6 +193,8 @@ export function createClients(options: { db: Database; notifications: Notificati
     findHostOfProxySecret,
     listStored,
     put,
+    revealIntegrationSecret,
+    setApiKey,
     changeSecrets,
     setDisabled,
     remove,
@@ -174,6 +207,11 @@ export function createClients(options: { db: Database; notifications: Notificati
  */
 export function matchRedirectUri(client: Client, sent: string | undefined): RedirectUri | null {
   return sent !== undefined && client.redirectUris.includes(sent) ? (sent as RedirectUri) : null;
+}
+
+/** Whether a redirect URI is the landing page of a site, where a code needs the flow cookie of the browser. */
+export function isLandingUri(client: Client, uri: RedirectUri): boolean {
+  return client.domain !== null && uri === `${client.domain.origin}${LANDING_PATH}`;
 }
 
 /** Origins on which a client's callbacks may lie. */

@@ -13,11 +13,11 @@ import {
   type TokenHash,
 } from '../lib/ids.ts';
 import { hashToken } from '../lib/token.ts';
-import { clientBrandSchema } from '../realms/realms.ts';
+import { clientBrandSchema, type StoredSecret } from '../realms/realms.ts';
 import type { Client, ClientDraft, StoredClient } from './clients.ts';
 import { protocolSchema } from './protocol.ts';
 
-const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.secret_hashes, c.protocol, c.brand, c.disabled_at is not null as is_disabled
+const COLUMNS = `c.id, c.realm_id, c.client_id, c.kind, c.name, c.domain, d.origin, c.redirect_uris, c.secret_hashes, c.api_key_hash, c.integration_secret, c.protocol, c.brand, c.disabled_at is not null as is_disabled
      from clients c left join domains d on d.host = c.domain`;
 const FIND_BY_CLIENT_ID = readStatement(
   'clients.find_by_client_id',
@@ -83,6 +83,8 @@ export async function listClients(q: Queryable, realmId: RealmId): Promise<Store
       'redirect_uris',
       'secret_hashes',
       'proxy_secret_hash',
+      'api_key_hash',
+      'integration_secret',
       'protocol',
       'brand',
       'disabled_at',
@@ -98,13 +100,19 @@ export async function listClients(q: Queryable, realmId: RealmId): Promise<Store
     redirectUris: row.redirect_uris,
     secretHashes: row.secret_hashes,
     proxySecretHash: row.proxy_secret_hash,
+    hasApiKey: row.api_key_hash !== null,
+    integrationSecret: row.integration_secret,
     protocol: row.protocol,
     brand: row.brand,
     isDisabled: row.disabled_at !== null,
   }));
 }
 
-export async function putClient(q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> {
+export async function putClient(
+  q: Queryable,
+  realmId: RealmId,
+  draft: ClientDraft & { integrationSecret: StoredSecret | null },
+): Promise<void> {
   const now = q.builder.raw('causeway_now()');
   const values = {
     kind: draft.kind,
@@ -116,6 +124,7 @@ export async function putClient(q: Queryable, realmId: RealmId, draft: ClientDra
     disabled_at: draft.isDisabled ? now : null,
     updated_at: now,
     ...(draft.secret !== null && { secret_hashes: newSecrets(q, hashToken(draft.secret)) }),
+    ...(draft.integrationSecret !== null && { integration_secret: JSON.stringify(draft.integrationSecret) }),
     ...(draft.proxySecret !== null && { proxy_secret_hash: hashToken(draft.proxySecret) }),
   };
   const changed = await q.builder('clients').where({ realm_id: realmId, client_id: draft.clientId }).update(values);
@@ -165,6 +174,16 @@ export async function setDisabled(
   return (await matching.update({ disabled_at: isDisabled ? now : null, updated_at: now })) === 1;
 }
 
+export async function setApiKey(
+  q: Queryable,
+  realmId: RealmId,
+  clientId: string,
+  hash: TokenHash | null,
+): Promise<boolean> {
+  const now = q.builder.raw('causeway_now()');
+  return (await oneClient(q, realmId, clientId).update({ api_key_hash: hash, updated_at: now })) === 1;
+}
+
 const oneClient = (q: Queryable, realmId: RealmId, clientId: string) =>
   q.builder('clients').where({ realm_id: realmId, client_id: clientId });
 
@@ -183,6 +202,8 @@ function toClient(row: Row): Client {
     domain: domain === null ? null : { host: asHost(domain), origin: String(row['origin']) },
     redirectUris: row['redirect_uris'] as string[],
     secretHashes: row['secret_hashes'] as Buffer[],
+    apiKeyHash: row['api_key_hash'] as Buffer | null,
+    integrationSecret: row['integration_secret'] as StoredSecret | null,
     protocol: protocolSchema.parse(row['protocol']),
     brand: clientBrandSchema.parse(row['brand']),
     isDisabled: row['is_disabled'] as boolean,

@@ -115,7 +115,7 @@ async function putRealm(
 
 /** A client as it is while its host goes to another: a first-party client cannot be without one. */
 function withoutDomain(client: StoredClient): ClientDraft {
-  return { ...client, kind: 'third-party', domain: null, secret: null, proxySecret: null };
+  return { ...client, kind: 'third-party', domain: null, secret: null, proxySecret: null, integrationSecret: null };
 }
 
 /** The command itself, for a text that was read before the database was opened. @throws CommandFailed listing every fault */

@@ -1,6 +1,7 @@
 // The options of `causeway clients …` and `causeway keys …`, and the questions that a person at a terminal is asked instead.
 
 import { type Command, Option } from 'commander';
+import { makeApiKey, removeApiKey } from './api_key.ts';
 import { findMissing, TEMPLATE_NAMES, type TemplateAnswers, type TemplateName } from './client_templates.ts';
 import {
   addClient,
@@ -67,6 +68,15 @@ export function addClientCommands(program: Command, inContext: InContext = withC
     .option('--finish', 'end the older of the two secrets')
     .action((id: string, { realm, finish }: OfRealm & { finish?: true }) =>
       inContext((context) => (finish ? finishSecret : rotateSecret)(context, realm, id)),
+    );
+  of(
+    clients
+      .command('api-key <ID>')
+      .description('Gives the backend of a site an API key, with which it redeems codes host to host, and prints it.'),
+  )
+    .option('--remove', 'take the API key away')
+    .action((id: string, { realm, remove }: OfRealm & { remove?: true }) =>
+      inContext((context) => (remove ? removeApiKey : makeApiKey)(context, realm, id)),
     );
   of(
     clients

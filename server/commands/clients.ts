@@ -50,7 +50,8 @@ export async function addClient(context: CommandContext, slug: string, wanted: N
   context.print(SHOWN_ONCE);
 }
 
-const SHOWN_ONCE = 'The secret is shown this once; only its hash is stored.';
+/** What is printed after a new secret. */
+export const SHOWN_ONCE = 'The secret is shown this once; only its hash is stored.';
 
 function fillTemplateOf(name: TemplateName, answers: TemplateAnswers): FilledTemplate {
   const missing = findMissing(name, answers);
@@ -117,7 +118,18 @@ export async function listClients(context: CommandContext, slug: string): Promis
 /** Prints what a client is registered with; of its secrets only how many are valid. @throws CommandFailed */
 export async function showClient(context: CommandContext, slug: string, id: string): Promise<void> {
   const client = await getClient(context, await context.getRealm(slug), id);
-  const { clientId, kind, name, domain, redirectUris, protocol, secretHashes, isDisabled } = client;
+  const {
+    clientId,
+    kind,
+    name,
+    domain,
+    redirectUris,
+    protocol,
+    secretHashes,
+    hasApiKey,
+    integrationSecret,
+    isDisabled,
+  } = client;
   const shown = {
     id: clientId,
     kind,
@@ -126,6 +138,8 @@ export async function showClient(context: CommandContext, slug: string, id: stri
     redirect_uris: redirectUris,
     ...protocol,
     secrets: secretHashes.length,
+    ...(hasApiKey && { api_key: true }),
+    ...(integrationSecret && { integration_secret: true }),
     disabled: isDisabled,
   };
   context.print(stringify(shown, { lineWidth: 0 }).trimEnd());
@@ -196,7 +210,8 @@ export async function previewUserinfo(context: CommandContext, slug: string, id:
   }
 }
 
-async function getClient({ db, clients }: CommandContext, realm: Realm, id: string): Promise<StoredClient> {
+/** A client of a realm as stored. @throws CommandFailed naming those that there are */
+export async function getClient({ db, clients }: CommandContext, realm: Realm, id: string): Promise<StoredClient> {
   const all = await clients.listStored(db, realm.id);
   const found = all.find(({ clientId }) => clientId === id);
   if (found) return found;
@@ -205,10 +220,13 @@ async function getClient({ db, clients }: CommandContext, realm: Realm, id: stri
   );
 }
 
-type Change = { type: 'client.secret-rotated' | 'client.switched'; detail: Record<string, string> };
+type Change = {
+  type: 'client.secret-rotated' | 'client.switched' | 'client.api-key-changed';
+  detail: Record<string, string>;
+};
 
 /** One change with its audit event, told to every node at commit. False when there was nothing to change. */
-function change(
+export function change(
   { db, realms, audit }: CommandContext,
   realm: Realm,
   clientId: string,

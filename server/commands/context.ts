@@ -125,7 +125,7 @@ export function createContext({
 }) {
   const audit = createAudit();
   const realms = createRealms({ db, notifications: null, secrets });
-  const clients = createClients({ db, notifications: null });
+  const clients = createClients({ db, notifications: null, secrets });
   const sessions = createSessions({ db, audit, onRevoked: recordEnd });
   // Made only by commands that need it: it begins with a password hash.
   const openAccounts = () =>

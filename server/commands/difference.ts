@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ClientDraft, StoredClient } from '../clients/clients.ts';
 import type { Host } from '../lib/ids.ts';
 import { hashToken, isSameHash } from '../lib/token.ts';
-import { brandSchema, type Domain, type RealmDraft, settingsSchema } from '../realms/realms.ts';
+import { brandSchema, type Domain, isSameSecret, type RealmDraft, settingsSchema } from '../realms/realms.ts';
 import { present } from './present_value.ts';
 import type { StoredState } from './realm_checks.ts';
 import { compareUpstreams } from './upstream_difference.ts';
@@ -183,6 +183,18 @@ function compareClient(was: StoredClient | null, draft: ClientDraft): string[] {
     !(was.proxySecretHash && isSameHash(was.proxySecretHash, hashToken(draft.proxySecret)))
   )
     changes.push('proxy_secret: replaced');
+  changes.push(...compareIntegrationSecret(was, draft));
   if (was.isDisabled !== draft.isDisabled) changes.push(draft.isDisabled ? `disabled${end}` : 'enabled');
   return changes.map((change) => `~ client ${draft.clientId}: ${change}`);
+}
+
+function compareIntegrationSecret(
+  { integrationSecret: was }: StoredClient,
+  { integrationSecret }: ClientDraft,
+): string[] {
+  if (integrationSecret === null) return [];
+  if (!isSameSecret(was ?? undefined, integrationSecret)) return ['integration_secret: replaced'];
+  const { variable } = integrationSecret;
+  if (was?.variable === variable) return [];
+  return [`integration_secret: from ${variable ? `the variable ${variable}` : 'the file itself'}`];
 }

@@ -13,6 +13,7 @@ import type { StoredState } from './realm_checks.ts';
 import { escapeVariables } from './yaml_text.ts';
 
 const HEAD = ' Written by: npx causeway export';
+const ENCRYPTED = 'is stored encrypted and is not shown: leave it out to keep it';
 const HIDDEN = 'is stored as a hash and cannot be shown: leave it out to keep it';
 
 /** Prints the realm file of all realms, or of one. @throws CommandFailed when there is no such realm */
@@ -56,7 +57,10 @@ function presentClient(client: StoredClient, { domains }: StoredState): Record<s
     name: client.name === client.clientId ? undefined : escapeVariables(client.name),
     domain: domain && presentPlace(domain),
     redirect_uris: client.kind === 'third-party' ? client.redirectUris.map(escapeVariables) : undefined,
+    backend_redirect_uris:
+      client.kind === 'first-party' ? unlessEmpty(client.redirectUris.slice(1).map(escapeVariables)) : undefined,
     ...(escapeDeep(client.protocol) as Record<string, unknown>),
+    integration_secret: client.integrationSecret?.variable ? `\${${client.integrationSecret.variable}}` : undefined,
     brand: unlessEmpty(escapeDeep(client.brand) as Record<string, unknown>),
     disabled: client.isDisabled || undefined,
   });
@@ -94,7 +98,10 @@ function addComment(node: unknown, client: StoredClient): void {
     ...(client.secretHashes.length > 0 ? ['secret'] : []),
     ...(client.proxySecretHash ? ['proxy_secret'] : []),
   ];
-  if (hidden.length > 0) node.comment = hidden.map((name) => ` ${name}: ${HIDDEN}`).join('\n');
+  const lines = hidden.map((name) => ` ${name}: ${HIDDEN}`);
+  if (client.integrationSecret && !client.integrationSecret.variable) lines.push(` integration_secret: ${ENCRYPTED}`);
+  if (client.hasApiKey) lines.push(' has an API key, made by: npx causeway clients api-key');
+  if (lines.length > 0) node.comment = lines.join('\n');
   for (const { value } of (node as YAMLMap).items) if (isSeq(value)) value.flow = value.items.length < 2;
 }
 

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { z } from 'zod';
 import { checkBrand } from '../http/brand.ts';
+import { parseOrigin } from '../lib/url.ts';
 import { brandSchema } from '../realms/realms.ts';
 import { createRealmSchemas, describeIssue, findNearest, type RealmSchemas } from './realm_schema.ts';
 import {
@@ -110,6 +111,7 @@ function checkClient(yaml: YamlText, schemas: RealmSchemas, value: unknown, path
   check(yaml, schemas.client[own], { ...rest, kind }, path);
   checkColours(yaml, raw['brand'], [...path, 'brand']);
   if (own === 'third-party') checkThirdParty(yaml, raw, path);
+  else checkBackend(yaml, raw, path);
 }
 
 function checkUpstream(yaml: YamlText, schemas: RealmSchemas, value: unknown, path: Path): void {
@@ -120,6 +122,20 @@ function checkUpstream(yaml: YamlText, schemas: RealmSchemas, value: unknown, pa
     const at = [...path, 'provider'];
     const problem = provider === undefined ? ' is missing' : '';
     yaml.fault(at, `${spell(at)}${problem}: write ${Object.keys(schemas.upstream).join(', ')}`);
+  }
+}
+
+/** What a code of a site becomes is a session of its host, so no other host gets its codes. */
+function checkBackend(yaml: YamlText, raw: Raw, path: Path): void {
+  const place = parseOrigin(String(raw['domain']));
+  for (const [index, uri] of asList(raw['backend_redirect_uris']).entries()) {
+    if (!place || typeof uri !== 'string' || !URL.canParse(uri)) continue;
+    const { origin, pathname } = new URL(uri);
+    const at = [...path, 'backend_redirect_uris', index];
+    if (origin !== place.origin)
+      yaml.fault(at, `${spell(at)}: write a page on ${place.origin}, the site of this client`);
+    else if (/^\/+api\/+auth(\/|$)/i.test(pathname))
+      yaml.fault(at, `${spell(at)}: write a page of your own; /api/auth is Causeway's`);
   }
 }
 
@@ -151,7 +167,12 @@ function checkThirdParty(yaml: YamlText, raw: Raw, path: Path): void {
     );
   }
   const uris = asList(raw['redirect_uris']);
-  if (uris.length === 0 && Array.isArray(raw['redirect_uris']) && !asRaw(raw['verification']))
+  if (
+    uris.length === 0 &&
+    Array.isArray(raw['redirect_uris']) &&
+    !asRaw(raw['verification']) &&
+    !raw['integration_secret']
+  )
     yaml.fault([...path, 'redirect_uris'], `${spell([...path, 'redirect_uris'])}: write at least one URL`);
   for (const [index, uri] of uris.entries()) {
     const at = [...path, 'redirect_uris', index];

@@ -56,6 +56,7 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
       .regex(CLIENT_ID, 'write 1 to 255 signs of ASCII without spaces'),
     name: text('write the name that readers see').optional(),
     brand: clientBrandSchema.optional(),
+    integration_secret: newSecret.optional(),
     disabled: z.boolean({ error: 'write true or false' }).optional(),
   };
   const endpoint = (example: string) =>
@@ -72,6 +73,11 @@ export function createRealmSchemas(options: { allowLoopback: boolean }) {
     kind: z.literal('first-party'),
     domain: checked('write the host of the site, such as news.daily.example', findSiteFault),
     proxy_secret: newSecret.optional(),
+    backend_redirect_uris: z
+      .array(checked('write an absolute https URL', findRedirectUriFault), {
+        error: 'write a list of URLs: [https://…]',
+      })
+      .optional(),
   });
   const mapping = checked('write a JMESPath expression in quotes', findUserMappingFault);
   const bodyMapping = checked('write a JMESPath expression in quotes', findMappingFault);

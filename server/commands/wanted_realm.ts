@@ -86,7 +86,9 @@ export function toWanted(raw: Raw, variableOf: (path: Path) => string | null = (
     upstreams: asList(raw['upstream']).map((entry, index) =>
       toWantedUpstream(asRaw(entry) ?? {}, (key) => variableOf(['upstream', index, key])),
     ),
-    clients: asList(raw['clients']).map((client) => toWantedClient(asRaw(client) ?? {})),
+    clients: asList(raw['clients']).map((client, index) =>
+      toWantedClient(asRaw(client) ?? {}, (key) => variableOf(['clients', index, key])),
+    ),
   };
 }
 
@@ -106,17 +108,27 @@ function toWantedUpstream(raw: Raw, variableOf: (key: string) => string | null):
 }
 
 /** A client without faults as what is wanted. */
-export function toWantedClient(raw: Raw): WantedRealm['clients'][number] {
-  const { id, kind: _, name, domain, proxy_secret, secret, redirect_uris, disabled, brand, ...protocol } = raw;
+export function toWantedClient(
+  raw: Raw,
+  variableOf: (key: string) => string | null = () => null,
+): WantedRealm['clients'][number] {
+  const { id, kind: _, name, domain, proxy_secret, secret, redirect_uris, disabled, brand, ...others } = raw;
+  const { integration_secret, backend_redirect_uris, ...protocol } = others;
+  const integrationSecret = asText(integration_secret);
   const place = domain === undefined ? null : placeOf(domain);
   const draft = {
     clientId: String(id),
     kind: kindOf(raw),
     name: (asText(name) ?? String(id)).trim(),
     domain: place?.host ?? null,
-    redirectUris: place ? [`${place.origin}${LANDING_PATH}`] : asList(redirect_uris).map(String),
+    // The landing page stands first: a flow that starts again goes there.
+    redirectUris: place
+      ? [`${place.origin}${LANDING_PATH}`, ...asList(backend_redirect_uris).map(String)]
+      : asList(redirect_uris).map(String),
     secret: asText(secret),
     proxySecret: asText(proxy_secret),
+    integrationSecret:
+      integrationSecret === null ? null : { plain: integrationSecret, variable: variableOf('integration_secret') },
     protocol: withHashedHook(protocol),
     brand: asRaw(brand) ?? {},
     isDisabled: disabled === true,

@@ -20,8 +20,8 @@ export function parseToken(value: string | undefined | null): PlainToken | null 
   return value != null && TOKEN_FORM.test(value) ? (value as PlainToken) : null;
 }
 
-/** What a secret that is handed to developers is for: access, refresh and initial access token, client secret. */
-export type TokenTag = 'cwa' | 'cwr' | 'cwi' | 'cws';
+/** What a secret that is handed to developers is for: access, refresh and initial access token, client secret, API key. */
+export type TokenTag = 'cwa' | 'cwr' | 'cwi' | 'cws' | 'cwk';
 
 /**
  * A new secret for developers: its tag, by which scanners of source code know a leaked one, 256 random bits, and a checksum,

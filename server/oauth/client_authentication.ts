@@ -48,7 +48,7 @@ export function createClientAuthentication(options: {
     const failed = (reason: string) =>
       oauthError('invalid_client', {
         detail: { reason, client: given.clientId ?? null },
-        ...(given.authorization && { headers: { 'WWW-Authenticate': 'Basic realm="oauth", charset="UTF-8"' } }),
+        headers: basicHeaders(given.authorization),
       });
     if (basic === 'malformed') throw failed('malformed Authorization header');
     const clientId = basic?.clientId ?? given.clientId ?? subjectOf(given.assertion);
@@ -58,10 +58,10 @@ export function createClientAuthentication(options: {
     const method = client.protocol.token_endpoint_auth_method;
     switch (method) {
       case 'client_secret_basic':
-        if (basic && isSecretOf(client, basic.secret)) return client;
+        if (basic && isSecretOf(client.secretHashes, basic.secret)) return client;
         throw failed('wrong secret or method');
       case 'client_secret_post':
-        if (given.clientSecret !== undefined && isSecretOf(client, given.clientSecret)) return client;
+        if (given.clientSecret !== undefined && isSecretOf(client.secretHashes, given.clientSecret)) return client;
         throw failed('wrong secret or method');
       case 'private_key_jwt':
         if (
@@ -120,14 +120,20 @@ export function createClientAuthentication(options: {
   return { authenticate };
 }
 
-function isSecretOf(client: Client, secret: string): boolean {
+/** Whether a secret is one of those that are stored as hashes. */
+export function isSecretOf(hashes: readonly Buffer[], secret: string): boolean {
   const hash = hashToken(secret);
   // Every stored hash is compared, so that the time does not tell which one matched.
-  return client.secretHashes.map((stored) => isSameHash(Buffer.from(stored), hash)).includes(true);
+  return hashes.map((stored) => isSameHash(Buffer.from(stored), hash)).includes(true);
+}
+
+/** RFC 6749 §5.2: who tried the Authorization header MUST be answered with the scheme that it takes. */
+export function basicHeaders(authorization: string): Record<string, string> {
+  return authorization ? { 'WWW-Authenticate': 'Basic realm="oauth", charset="UTF-8"' } : {};
 }
 
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined and base64-encoded. */
-function parseBasic(header: string): { clientId: string; secret: string } | 'malformed' | null {
+export function parseBasic(header: string): { clientId: string; secret: string } | 'malformed' | null {
   if (!/^basic(\s|$)/i.test(header)) return header === '' ? null : 'malformed';
   const encoded = header.slice(5).trim();
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return 'malformed';

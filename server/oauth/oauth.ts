@@ -2,7 +2,7 @@
 // into the domain session of the host where it arrives.
 
 import type { Audit } from '../audit/audit.ts';
-import type { Client } from '../clients/clients.ts';
+import { type Client, isLandingUri } from '../clients/clients.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { CallbackUri, Host, PlainToken, RedirectUri, TokenHash } from '../lib/ids.ts';
@@ -20,6 +20,8 @@ export { createClientAuthentication } from './client_authentication.ts';
 export { checkDpopProof, DPOP_ALGS } from './dpop.ts';
 export { deleteFamiliesBefore } from './family_store.ts';
 export { createGrants } from './grants.ts';
+export { createHostTokens, type HostTokens } from './host_tokens.ts';
+export { createIntegrationTokens, type IntegrationTokens } from './integration_tokens.ts';
 export { oauthError, presentOAuthError } from './oauth_error.ts';
 export { endOfflineTokens } from './offline_tokens.ts';
 export { createProvider, type Provider } from './provider.ts';
@@ -109,7 +111,11 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
       if (!code) return { kind: 'unknown' };
       const decision = decideRedeem({
         state: !consumed ? 'used' : code.isExpired ? 'expired' : 'fresh',
-        isForThisHost: code.kind === redemption.kind && code.clientRowId === redemption.client.id,
+        isForThisHost:
+          code.kind === redemption.kind &&
+          code.clientRowId === redemption.client.id &&
+          // The other redirect URIs of a site are its backend's, which brings secret and API key (host_tokens.ts).
+          isLandingUri(redemption.client, code.redirectUri),
         isFlowOfThisBrowser: redemption.flowHashes.some(
           (hash) => code.flowHash !== null && isSameHash(hash, code.flowHash),
         ),

@@ -165,6 +165,7 @@ export function createRegistration(options: { db: Database; audit: Audit; client
         redirectUris,
         secret,
         proxySecret: null,
+        integrationSecret: null,
         protocol,
         brand: {},
         isDisabled: false,

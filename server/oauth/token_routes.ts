@@ -4,7 +4,6 @@
 import type { Client } from '../clients/clients.ts';
 import { limitReadersTo } from '../clients/middleware.ts';
 import { readRawForm } from '../http/body.ts';
-import { AppError } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
@@ -12,6 +11,7 @@ import { decideAuthorization } from './authorization_decision.ts';
 import type { ClientAuthentication } from './client_authentication.ts';
 import { checkDpopProof } from './dpop.ts';
 import type { Grants, TokenAnswer } from './grants.ts';
+import { limitFailures } from './middleware.ts';
 import { oauthError } from './oauth_error.ts';
 import type { Provider as ProviderService } from './provider.ts';
 import { AUTHORIZE_PARAMETERS } from './provider_request.ts';
@@ -69,30 +69,20 @@ export function tokenRoutes(options: {
     );
   }
 
-  /** Client authentication behind a limit per client and address, so that nobody can lock a client out from elsewhere. */
   async function authenticate(ctx: Context, form: ReadonlyMap<string, string>): Promise<Client> {
     const { realm } = siteOf(ctx);
-    const key = `${realm.id}:${addressOf(ctx) ?? 'unknown'}`;
-    const take = { policy: 'client-authentication', key, points: 300, seconds: 300 } as const;
-    try {
-      const client = await clientAuthentication.authenticate(
-        realm.id,
-        {
-          authorization: ctx.get('Authorization'),
-          clientId: form.get('client_id'),
-          clientSecret: form.get('client_secret'),
-          assertionType: form.get('client_assertion_type'),
-          assertion: form.get('client_assertion'),
-        },
-        realm.authOrigin,
-      );
-      limitReadersTo(ctx, client);
-      return client;
-    } catch (error) {
-      const taken = await rateLimits.take([take]);
-      if (!taken.isAllowed) throw new AppError('too_many_requests', { retryAfterSeconds: taken.retryAfterSeconds });
-      throw error;
-    }
+    const given = {
+      authorization: ctx.get('Authorization'),
+      clientId: form.get('client_id'),
+      clientSecret: form.get('client_secret'),
+      assertionType: form.get('client_assertion_type'),
+      assertion: form.get('client_assertion'),
+    };
+    const client = await limitFailures(ctx, rateLimits, () =>
+      clientAuthentication.authenticate(realm.id, given, realm.authOrigin),
+    );
+    limitReadersTo(ctx, client);
+    return client;
   }
 
   async function push(ctx: Context) {

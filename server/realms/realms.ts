@@ -26,6 +26,7 @@ export {
   settingsSchema,
 } from './settings.ts';
 export {
+  encryptSecret,
   isSameSecret,
   type SecretDraft,
   type StoredSecret,

@@ -40,7 +40,8 @@ export function encryptUpstreams(cipher: Cipher, drafts: readonly UpstreamDraft[
   );
 }
 
-async function encryptSecret(cipher: Cipher, secret: SecretDraft): Promise<StoredSecret> {
+/** A secret as it is stored. */
+export async function encryptSecret(cipher: Cipher, secret: SecretDraft): Promise<StoredSecret> {
   if (!('plain' in secret)) return secret;
   const { plain, variable } = secret;
   return { encrypted: await cipher.encrypt(plain), sha256: digestOf(plain), variable };

@@ -33,7 +33,7 @@ export async function setUp() {
   const db = openDatabase({ url, poolSize: 4, applicationName: 'test', namedStatements: true });
   const audit = createAudit();
   const realms = createRealms({ db, notifications: null, secrets: () => [SECRET] });
-  const clients = createClients({ db, notifications: null });
+  const clients = createClients({ db, notifications: null, secrets: () => [SECRET] });
   const sessions = createSessions({ db, audit, onRevoked: async () => undefined });
   const accounts = createAccounts({ db, audit, realms, sessions, passwords: createPasswords({ concurrency: 1 }) });
 

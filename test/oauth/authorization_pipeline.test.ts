@@ -22,6 +22,8 @@ const client = (more: Partial<Client>, protocol: Record<string, unknown> = {}): 
   domain: { host: asHost('a.test'), origin: 'https://a.test' },
   redirectUris: [LANDING],
   secretHashes: [],
+  apiKeyHash: null,
+  integrationSecret: null,
   protocol: protocolSchema.parse({ require_pkce: false, scopes: ['openid', 'email', 'offline_access'], ...protocol }),
   brand: {},
   isDisabled: false,

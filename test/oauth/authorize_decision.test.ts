@@ -17,6 +17,8 @@ const clientOf = (name: string, row: string): Client => ({
   domain: { host: asHost(`${name}.test`), origin: `https://${name}.test` },
   redirectUris: [`https://${name}.test/api/auth/v1/oauth/token`],
   secretHashes: [],
+  apiKeyHash: null,
+  integrationSecret: null,
   protocol: protocolSchema.parse({}),
   brand: {},
   isDisabled: false,

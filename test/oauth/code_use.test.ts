@@ -120,7 +120,7 @@ test('security 9: HEAD and fetching ahead leave a code usable', async (t) => {
   const { landing } = await reachCode(browser);
   const head = await browser.navigate(landing, { method: 'HEAD', from: AUTH });
   t.is(head.status, 405);
-  t.is(head.headers['allow'], 'GET');
+  t.is(head.headers['allow'], 'GET, POST');
   const ahead = [
     { 'Sec-Purpose': 'prefetch' },
     { 'Sec-Purpose': 'prefetch;prerender' },

@@ -20,6 +20,8 @@ const client = (protocol: Record<string, unknown> = {}, more: Partial<Client> = 
   domain: null,
   redirectUris: [URI],
   secretHashes: [],
+  apiKeyHash: null,
+  integrationSecret: null,
   protocol: protocolSchema.parse({ require_pkce: false, scopes: ['openid', 'email', 'offline_access'], ...protocol }),
   brand: {},
   isDisabled: false,
