@@ -97,7 +97,7 @@ create table authorization_codes (
   constraint authorization_codes_client_row_id_fkey FOREIGN KEY (client_row_id) REFERENCES clients(id) ON DELETE CASCADE,
   constraint authorization_codes_domain_session_id_fkey FOREIGN KEY (domain_session_id) REFERENCES domain_sessions(id) ON DELETE SET NULL,
   constraint authorization_codes_family_id_fkey FOREIGN KEY (family_id) REFERENCES token_families(id) ON DELETE SET NULL,
-  constraint authorization_codes_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'oidc'::text]))),
+  constraint authorization_codes_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'oidc'::text, 'session-token'::text]))),
   constraint authorization_codes_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
 );
 CREATE INDEX authorization_codes_client ON public.authorization_codes USING btree (client_row_id);
@@ -147,6 +147,8 @@ create table clients (
   created_at timestamp with time zone not null default causeway_now(),
   updated_at timestamp with time zone not null default causeway_now(),
   brand jsonb not null default '{}'::jsonb,
+  integration_secret jsonb,
+  api_key_hash bytea,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_check CHECK (((kind = 'first-party'::text) = (domain IS NOT NULL))),
   constraint clients_domain_fkey FOREIGN KEY (domain) REFERENCES domains(host) ON DELETE CASCADE,
