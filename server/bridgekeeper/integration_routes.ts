@@ -43,7 +43,6 @@ export function bridgekeeperIntegrationRoutes(options: {
   }
 
   const forReader = {
-    method: 'GET',
     on: 'any',
     answers: 'json',
     effect: 'reads',
@@ -52,7 +51,6 @@ export function bridgekeeperIntegrationRoutes(options: {
     handle: tellReader,
   } as const;
   const forAdmin = {
-    method: 'GET',
     on: 'any',
     answers: 'json',
     effect: 'acts',
@@ -64,21 +62,25 @@ export function bridgekeeperIntegrationRoutes(options: {
     {
       ...forReader,
       name: 'bridgekeeper.integration_token',
+      method: 'GET',
       path: '/api/auth/v1/access-token/integrations/:id',
     },
     {
       ...forReader,
       name: 'bridgekeeper.integration_token_short',
+      method: 'GET',
       path: '/api/v1/access-token/integrations/:id',
     },
     {
       ...forAdmin,
       name: 'bridgekeeper.admin_token',
+      method: 'GET',
       path: '/api/auth/v1/admin/access-token/integrations/:id',
     },
     {
       ...forAdmin,
       name: 'bridgekeeper.admin_token_short',
+      method: 'GET',
       path: '/api/v1/admin/access-token/integrations/:id',
     },
   ]);
