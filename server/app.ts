@@ -3,7 +3,7 @@
 import Router from '@koa/router';
 import Koa from 'koa';
 import { passkeyRoutes } from './account_page/passkey_routes.ts';
-import { twoStepRoutes } from './account_page/two_step_routes.ts';
+import { accountPageRoutes } from './account_page/routes.ts';
 import { bridgekeeperContactRoutes } from './bridgekeeper/contact_routes.ts';
 import { bridgekeeperHostTokenRoutes } from './bridgekeeper/host_token_routes.ts';
 import { bridgekeeperIntegrationRoutes } from './bridgekeeper/integration_routes.ts';
@@ -36,7 +36,6 @@ import { secondFactorRoutes } from './login/second_factor_routes.ts';
 import { sessionLimitRoutes } from './login/session_limit_routes.ts';
 import { signOutRoutes } from './login/sign_out_routes.ts';
 import { signUpRoutes } from './login/sign_up_routes.ts';
-import { consentRoutes } from './oauth/consent_routes.ts';
 import { presentOAuthError } from './oauth/oauth.ts';
 import { providerRoutes } from './oauth/provider_routes.ts';
 import { registrationRoutes } from './oauth/registration_routes.ts';
@@ -45,7 +44,6 @@ import { oidcRoutes } from './oidc/routes.ts';
 import { productRoutes } from './products/routes.ts';
 import { siteOf } from './realms/middleware.ts';
 import type { Services } from './services.ts';
-import { connectionRoutes } from './upstream/connection_routes.ts';
 import { upstreamRoutes } from './upstream/routes.ts';
 
 /** Every route of the public server. */
@@ -70,19 +68,17 @@ export function listRoutes(services: Services): readonly Route[] {
     ...linkRoutes(services),
     ...recoveryRoutes(services),
     ...secondFactorRoutes(services),
-    ...twoStepRoutes(services),
     ...sessionLimitRoutes(services),
     ...relatedOriginsRoutes(services),
     ...passkeyRoutes(services),
     ...signOutRoutes(services),
     ...upstreamRoutes(services),
-    ...connectionRoutes(services),
     ...providerRoutes(services),
     ...tokenRoutes(services),
     ...registrationRoutes(services),
-    ...consentRoutes(services),
     ...oidcRoutes(services),
     ...productRoutes(services),
+    ...accountPageRoutes(services),
   ];
 }
 

@@ -4,9 +4,11 @@ import {
   createAccounts,
   createCodeAccounts,
   createEmailChange,
+  createErasure,
   createLetters,
   createOneTimeCodes,
   createOwnership,
+  createPasswordChange,
   createPasswordReset,
   createVerification,
 } from './accounts/accounts.ts';
@@ -37,7 +39,7 @@ import {
   createProvider,
   createRegistration,
   createTokens,
-  endOfflineTokens,
+  endTokens,
 } from './oauth/oauth.ts';
 import { createBackChannelLogout, recordEnd } from './oidc/oidc.ts';
 import { createBreachedPasswords, createPasswords } from './passwords/passwords.ts';
@@ -125,14 +127,14 @@ export async function createServices(options: {
         })
       : null,
   });
-  const accounts = createAccounts({ db, audit, realms, sessions, passwords });
+  const accounts = createAccounts({ db, audit, realms, passwords });
   const reader = createReader({ accounts, sessions });
   const mfa = createMfa({ db, audit, rateLimits, accounts, messages, secrets, hasIdentity });
   const ownership = createOwnership({
     audit,
     sessions,
     challenges,
-    onSecured: [endOfflineTokens, (q, account) => mfa.endChallenges(q, account.id)],
+    onSecured: [endTokens, (q, account) => mfa.endChallenges(q, account.id)],
     // What features add that hold more ways into an account: second factors, linked providers.
     onReclaimed: [forgetIdentities, async (q, account) => void (await mfa.reset(q, account))],
   });
@@ -151,6 +153,8 @@ export async function createServices(options: {
     secrets,
   });
   const emailChange = createEmailChange({ db, audit, challenges, letters, messages, ownership });
+  const passwordChange = createPasswordChange({ db, audit, realms, passwords, sessions, messages, ownership });
+  const erasure = createErasure({ db, audit, sessions, messages });
   const oneTimeCodes = createOneTimeCodes({ db, audit, challenges, letters, ownership, emailChange });
   const codeAccounts = createCodeAccounts({ db, audit, challenges, ownership });
   const login = createLogin({
@@ -162,6 +166,7 @@ export async function createServices(options: {
     passwords,
     mfa,
     challenges,
+    messages,
     letters,
     codeAccounts,
     secrets,
@@ -251,6 +256,8 @@ export async function createServices(options: {
     verification,
     passwordReset,
     emailChange,
+    passwordChange,
+    erasure,
     oneTimeCodes,
     mfa,
     login,

@@ -6,7 +6,7 @@ import type { Account, SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Database } from '../db/database.ts';
 import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { csrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
@@ -14,9 +14,8 @@ import { type Context, routes } from '../http/route.ts';
 import type { Login, ReturnTo } from '../login/login.ts';
 import { keepSignedIn, readAttempt, throttled, withReturn } from '../login/middleware.ts';
 import type { Enrolment, Factor, Mfa, SetUpRefused } from '../mfa/mfa.ts';
-import { requireFactorChange } from '../mfa/middleware.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
-import { signInFirst } from './middleware.ts';
+import type { Gate } from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
 const twoStepForm = z.object({
@@ -29,17 +28,20 @@ const twoStepForm = z.object({
   renewed: formField,
 });
 
-export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; reader: Reader; pages: SitePages }) {
+const PAGE = '/account/two-step';
+
+export function twoStepRoutes(
+  options: { db: Database; mfa: Mfa; login: Login; reader: Reader; pages: SitePages },
+  gate: Gate,
+) {
   const { db, mfa, login, reader, pages } = options;
   type Page = { to: ReturnTo | null; problem?: string | null; retryAfterSeconds?: number | null };
 
   async function show(ctx: Context) {
     const { request_handle: handle } = readQuery(ctx, ['request_handle']);
     const to = await login.readReturn(siteOf(ctx).domain.host, handle);
-    const signedIn = await reader.find(ctx);
-    const path = withReturn('/account/two-step', handle ? { handle } : null);
-    const elsewhere = await signInFirst(ctx, { login, signedIn, path });
-    if (elsewhere || !signedIn) return seeOther(ctx, elsewhere ?? '/');
+    const signedIn = await gate.enterRecent(ctx, withReturn(PAGE, to));
+    if (!signedIn) return;
     const app = await findApp(signedIn);
     if (app) return showState(ctx, signedIn, app);
     requireOffered(ctx);
@@ -51,18 +53,20 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     const form = await readForm(ctx, twoStepForm);
     const to = await login.readReturn(siteOf(ctx).domain.host, form.handle);
     const { realm } = siteOf(ctx);
-    if (form.saved === '1') return seeOther(ctx, to?.path ?? '/account/two-step');
-    const signedIn = await requireFactorChange(ctx, reader);
-    if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, withReturn('/account/two-step', to));
+    if (form.saved === '1') return seeOther(ctx, to?.path ?? PAGE);
+    const path = withReturn(PAGE, to);
+    // A stale form shows the page anew: a set-up begins with another key.
+    const signedIn = await gate.admit(ctx, { form, path, needs: 'recent-sign-in', again: () => seeOther(ctx, path) });
+    if (!signedIn) return;
     const { id: accountId } = signedIn.account;
     const from = { address: addressOf(ctx), sessionId: signedIn.session.id };
     switch (form.act) {
       case 'remove':
         await mfa.removeTotp(realm, accountId, from);
-        return seeOther(ctx, '/account/two-step');
+        return seeOther(ctx, PAGE);
       case 'renew-codes': {
         const codes = await mfa.regenerateRecoveryCodes(realm, accountId, from);
-        return codes ? showCodes(ctx, codes, to) : seeOther(ctx, '/account/two-step');
+        return codes ? showCodes(ctx, codes, to) : seeOther(ctx, PAGE);
       }
       case '':
         return setUp(ctx, signedIn, form);
@@ -76,7 +80,7 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     requireOffered(ctx);
     const to = await login.readReturn(domain.host, form.handle);
     const enrolment = await mfa.openEnrolment(realm, signedIn.account, form.carried);
-    if (!enrolment || (await findApp(signedIn))) return seeOther(ctx, withReturn('/account/two-step', to));
+    if (!enrolment || (await findApp(signedIn))) return seeOther(ctx, withReturn(PAGE, to));
     const again = (problem: string, retryAfterSeconds: number | null = null) =>
       showSetUp(
         ctx,
@@ -103,7 +107,7 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
     on: { to: ReturnTo | null; again: (problem: string, retryAfterSeconds?: number | null) => void },
   ) {
     if (refused.reason === 'throttled') return on.again('throttled', throttled(ctx, refused.retryAfterSeconds));
-    if (refused.reason !== 'wrong') return seeOther(ctx, withReturn('/account/two-step', on.to));
+    if (refused.reason !== 'wrong') return seeOther(ctx, withReturn(PAGE, on.to));
     ctx.status = 401;
     on.again('wrong');
   }
@@ -117,7 +121,7 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
       view: 'mfa/two_step',
       data: {
         csrfToken: csrfToken(ctx),
-        since: app.createdAt.toISOString().slice(0, 10),
+        since: app.createdAt,
         codesLeft: await mfa.countRecoveryCodes(db, account.id),
       },
     });
@@ -131,13 +135,13 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
       data: {
         ...shown,
         accountName: account.email ?? account.username ?? account.name ?? '',
-        action: '/account/two-step',
+        action: PAGE,
         csrfToken: csrfToken(ctx),
         handle: page.to?.handle ?? null,
         problem: page.problem ?? null,
         retryAfterSeconds: page.retryAfterSeconds ?? null,
         isRequired: false,
-        cancelUrl: '/',
+        cancelUrl: '/account',
       },
     });
   }
@@ -147,7 +151,7 @@ export function twoStepRoutes(options: { db: Database; mfa: Mfa; login: Login; r
       view: 'mfa/recovery_codes',
       formTargets: to?.targets ?? [],
       data: {
-        action: '/account/two-step',
+        action: PAGE,
         csrfToken: csrfToken(ctx),
         handle: to?.handle ?? null,
         problem: null,

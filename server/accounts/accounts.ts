@@ -7,7 +7,7 @@ import type { AccountId, CanonicalEmail, Host, RealmId } from '../lib/ids.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import type { PasswordFault, Passwords } from '../passwords/passwords.ts';
 import type { Realm, Realms } from '../realms/realms.ts';
-import type { LiveSession, Presented, Sessions } from '../sessions/sessions.ts';
+import type { LiveSession, Presented } from '../sessions/sessions.ts';
 import { createNewPasswordCheck } from './new_password.ts';
 import * as store from './store.ts';
 import { parseUsername } from './username.ts';
@@ -16,8 +16,10 @@ import { createVouched } from './without_password.ts';
 export { parseEmail } from '../lib/email.ts';
 export { type AccountDraft, importAccounts, type Outcome } from './bulk.ts';
 export { createEmailChange, type EmailChange } from './change_email.ts';
+export { createPasswordChange, type PasswordChange } from './change_password.ts';
 export { type CodeAccounts, createCodeAccounts } from './code_accounts.ts';
 export { type Contact, parseContact } from './contact.ts';
+export { createErasure, type Erasure } from './erase.ts';
 export { type Asker, createLetters, type Letters, type Requested } from './letters.ts';
 export { LINK_PATHS } from './links.ts';
 export { type CheckNewPassword, type Choosing, createNewPasswordCheck } from './new_password.ts';
@@ -80,14 +82,8 @@ export type ProfileChange = Partial<
 export type Accounts = ReturnType<typeof createAccounts>;
 
 /** The accounts of this server. */
-export function createAccounts(options: {
-  db: Database;
-  audit: Audit;
-  realms: Realms;
-  sessions: Sessions;
-  passwords: Passwords;
-}) {
-  const { db, audit, sessions, passwords } = options;
+export function createAccounts(options: { db: Database; audit: Audit; realms: Realms; passwords: Passwords }) {
+  const { db, audit, passwords } = options;
   const checkNewPassword = createNewPasswordCheck(options);
 
   /** Who holds a credential on a host: one round trip. Null for anything but a live session of an enabled account. */
@@ -278,16 +274,6 @@ export function createAccounts(options: {
     });
   }
 
-  /** Erases an account: its personal data is gone, every session ends, its `sub` is never used again. */
-  async function erase(signedIn: SignedIn, address: string | null): Promise<void> {
-    const { id: accountId, realmId } = signedIn.account;
-    await db.transaction(async (q) => {
-      await sessions.revokeAllOf(q, { realmId, accountId }, { reason: 'account-deleted', address });
-      await store.deleteAccount(q, accountId);
-      await audit.record(q, { type: 'account.deleted', realmId, accountId, address });
-    });
-  }
-
   /** An account by its address, for an operator's command. */
   const findByEmail = (q: Queryable, realmId: RealmId, email: string): Promise<Account | null> => {
     const parsed = parseEmail(email);
@@ -314,7 +300,6 @@ export function createAccounts(options: {
     rehash,
     holdEnabled,
     updateProfile,
-    erase,
     findByEmail,
     adopt,
     findByReference,

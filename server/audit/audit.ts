@@ -3,7 +3,7 @@
 
 import type { Queryable } from '../db/database.ts';
 import type { AccountId, RealmId, SessionId } from '../lib/ids.ts';
-import { insertEvent, listEventsOf } from './store.ts';
+import { hasEvent, insertEvent, listEventsOf } from './store.ts';
 
 /** Every kind of event, and what its detail holds. */
 export const EVENTS = {
@@ -19,12 +19,15 @@ export const EVENTS = {
   'account.deleted': 'A person erased the own account.',
   'account.verified': 'Somebody proved to read the address of an account; detail: what.',
   'password.reset': 'A new password was set by a link or code sent to the address; every session ended.',
+  'password.changed': 'A reader chose a new password on the account page; every other session ended.',
   'email.changed': 'An account got another e-mail address, which was verified first.',
   'email.change-undone': 'The old address took a change of address back; every session ended.',
   'sign-up.refused':
     'Somebody signed up with an address that has an account, in a realm that does not tell; its owner was written to.',
   'sign-in.succeeded': 'A password, code or link was right and a session began or was renewed.',
   'sign-in.failed': 'A password or code was wrong or nobody has that identifier; detail: reason, never the identifier.',
+  'sign-in.new-device':
+    'The account was signed in to in a browser that it had not been used in before; its owner was told.',
   'credential-check.failed': 'The credential check of the realm gave no usable answer; detail: reason.',
   'old-session.adopted': 'A session of the former system became one here; detail: the identifier there.',
   'old-session.refused': 'A session of the former system was not adopted; detail: reason.',
@@ -87,7 +90,10 @@ export function createAudit() {
   const record = (q: Queryable, event: Event): Promise<void> => insertEvent(q, event);
 
   /** The latest events of an account, newest first. */
-  const listOf = (q: Queryable, accountId: AccountId) => listEventsOf(q, accountId);
+  const listOf = (q: Queryable, accountId: AccountId, which = { limit: 200 }) => listEventsOf(q, accountId, which);
 
-  return { record, listOf };
+  /** Whether something has ever happened to an account. */
+  const has = (q: Queryable, accountId: AccountId, type: EventType): Promise<boolean> => hasEvent(q, accountId, type);
+
+  return { record, listOf, has };
 }

@@ -3,7 +3,7 @@
 import type { Queryable } from '../db/database.ts';
 import { writeStatement } from '../db/statement.ts';
 import type { AccountId } from '../lib/ids.ts';
-import type { Event } from './audit.ts';
+import type { Event, EventType } from './audit.ts';
 
 const INSERT = writeStatement(
   'audit.insert',
@@ -23,11 +23,28 @@ export async function insertEvent(q: Queryable, event: Event): Promise<void> {
   ]);
 }
 
-export async function listEventsOf(q: Queryable, accountId: AccountId) {
+export type LoggedEvent = {
+  at: Date;
+  type: EventType;
+  session_id: string | null;
+  client_id: string | null;
+  address: string | null;
+  detail: Record<string, unknown>;
+};
+
+export async function listEventsOf(
+  q: Queryable,
+  accountId: AccountId,
+  { limit }: { limit: number },
+): Promise<LoggedEvent[]> {
   return q
     .builder('audit_events')
     .select('at', 'type', 'session_id', 'client_id', 'address', 'detail')
     .where({ account_id: accountId })
     .orderBy('id', 'desc')
-    .limit(200);
+    .limit(limit);
+}
+
+export async function hasEvent(q: Queryable, accountId: AccountId, type: EventType): Promise<boolean> {
+  return (await q.builder('audit_events').first('id').where({ account_id: accountId, type })) !== undefined;
 }

@@ -1,14 +1,14 @@
 // Accounts in the session-sharing API: who am I, sign in, sign up, change the profile, erase the account.
 
 import { z } from 'zod';
-import type { Accounts, EmailChange, ProfileChange, RegisterFault } from '../accounts/accounts.ts';
+import type { Accounts, EmailChange, Erasure, ProfileChange, RegisterFault } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import { readJson } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { CodeSignInRefused, Completed, Login, SignInRefused, Unverified } from '../login/login.ts';
 import { askerOf, keepWaiting, readAttempt, waitingOf } from '../login/middleware.ts';
-import { addressOf, siteOf } from '../realms/middleware.ts';
+import { addressOf, languageOf, siteOf } from '../realms/middleware.ts';
 import { clearCredential } from '../sessions/middleware.ts';
 import { otp, phone, refuseRequest } from './contact_routes.ts';
 import { answerCompleted } from './middleware.ts';
@@ -67,10 +67,11 @@ const CONFIRM_ADDRESS =
 export function bridgekeeperUserRoutes(options: {
   accounts: Accounts;
   emailChange: EmailChange;
+  erasure: Erasure;
   login: Login;
   reader: Reader;
 }) {
-  const { accounts, emailChange, login, reader } = options;
+  const { accounts, emailChange, erasure, login, reader } = options;
 
   async function me(ctx: Context) {
     ctx.body = presentMe(await reader.require(ctx));
@@ -148,7 +149,7 @@ export function bridgekeeperUserRoutes(options: {
 
   async function erase(ctx: Context) {
     const signedIn = await reader.requireRecent(ctx);
-    await accounts.erase(signedIn, addressOf(ctx));
+    await erasure.erase(signedIn, { address: addressOf(ctx), locale: languageOf(ctx) });
     clearCredential(ctx, siteOf(ctx).domain.host);
     ctx.body = { message: 'The account has been deleted.' };
   }

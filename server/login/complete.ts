@@ -11,6 +11,7 @@ import type { Challenge, Mfa } from '../mfa/mfa.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Credential, Sessions } from '../sessions/sessions.ts';
 import { openDevice, sealDevice } from './device.ts';
+import type { TellOfNewDevice } from './new_device.ts';
 
 /** Who tries, from where: all that a sign-in needs to know of its request. */
 export type Attempt = {
@@ -70,9 +71,10 @@ export function createCompletion(options: {
   sessions: Sessions;
   accounts: Accounts;
   mfa: Mfa;
+  tellOfNewDevice: TellOfNewDevice;
   deviceSealer: Sealer;
 }) {
-  const { db, audit, sessions, accounts, mfa, deviceSealer } = options;
+  const { db, audit, sessions, accounts, mfa, deviceSealer, tellOfNewDevice } = options;
 
   /**
    * Begins the session of somebody who has just proved who they are. The token is new whatever was there before (session
@@ -108,6 +110,7 @@ export function createCompletion(options: {
       const made = isSame
         ? { sessionId: current.session.id, credential: await sessions.renew(q, realm, current.session, facts) }
         : await sessions.create(q, realm, accountId, facts);
+      await tellOfNewDevice(q, attempt, { accountId, sessionId: made.sessionId });
       await audit.record(q, {
         type: 'sign-in.succeeded',
         realmId: realm.id,

@@ -16,6 +16,7 @@ import type { Database } from '../db/database.ts';
 import type { AccountId, Host } from '../lib/ids.ts';
 import { createSealer } from '../lib/seal.ts';
 import { hashToken } from '../lib/token.ts';
+import type { Messages } from '../messages/messages.ts';
 import type { Mfa } from '../mfa/mfa.ts';
 import { LONGEST_PASSWORD, type Passwords } from '../passwords/passwords.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
@@ -25,6 +26,7 @@ import { createCodeSignIn } from './code_sign_in.ts';
 import { type Attempt, type Completed, createCompletion } from './complete.ts';
 import { checkElsewhere } from './credential_check.ts';
 import { type Device, openDevice } from './device.ts';
+import { createNewDeviceNotice } from './new_device.ts';
 import { createOldSessions } from './old_session.ts';
 import { createPasskeySignIn } from './passkey_sign_in.ts';
 import { createPending } from './pending.ts';
@@ -64,6 +66,7 @@ export function createLogin(options: {
   passwords: Passwords;
   mfa: Mfa;
   challenges: Challenges;
+  messages: Pick<Messages, 'send'>;
   letters: Letters;
   codeAccounts: CodeAccounts;
   secrets: readonly string[];
@@ -75,8 +78,10 @@ export function createLogin(options: {
   const { db, audit, rateLimits, sessions, accounts, passwords, mfa } = options;
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
-  const { complete, completePassword, finish } = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer });
-  const limitQuestions = createLimitQuestions({ db, audit, sessions, accounts, finish });
+  const tellOfNewDevice = createNewDeviceNotice({ ...options, deviceSealer });
+  const completion = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer, tellOfNewDevice });
+  const { complete, completePassword, finish } = completion;
+  const limitQuestions = createLimitQuestions({ db, audit, sessions, accounts, finish, tellOfNewDevice });
   const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
   const adoptSession = createSessionAdoption({ db, audit, rateLimits, accounts, oldSessions, complete });
   const { challenges, letters, codeAccounts } = options;
@@ -129,6 +134,19 @@ export function createLogin(options: {
     // A product that asks has no page for the second factor, and a password alone is not who this account says it is.
     const isEnough = proven.ok && (await mfa.needAfter(db, attempt.realm, { ...proven, amr: ['pwd'] })) === null;
     return isEnough || !proven.ok ? proven : { ok: false, reason: 'wrong' };
+  }
+
+  /** Whether a signed-in reader types the own password (security 143): counted like every other try at it. */
+  async function confirmPassword(
+    attempt: Attempt,
+    { account }: SignedIn,
+    password: string,
+  ): Promise<Proven | SignInRefused> {
+    const identifier = account.email ?? account.username;
+    if (identifier === null) return { ok: false, reason: 'wrong' };
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    const proven = await provePassword(attempt, { identifier, password }, device);
+    return !proven.ok || proven.accountId === account.id ? proven : { ok: false, reason: 'wrong' };
   }
 
   async function provePassword(
@@ -242,6 +260,7 @@ export function createLogin(options: {
     ...secondFactor,
     ...passkey,
     signOut,
+    confirmPassword,
     makeReturn,
     readReturn,
   };

@@ -7,6 +7,7 @@ import type { Database } from '../db/database.ts';
 import type { AccountId, Host, PlainToken } from '../lib/ids.ts';
 import type { Credential, HeldSession, SessionSummary, Sessions } from '../sessions/sessions.ts';
 import type { Attempt, SignedInNow } from './complete.ts';
+import type { TellOfNewDevice } from './new_device.ts';
 
 export type LimitQuestion = { held: HeldSession; account: Account; sessions: SessionSummary[] };
 
@@ -17,8 +18,9 @@ export function createLimitQuestions(options: {
   sessions: Sessions;
   accounts: Accounts;
   finish(attempt: Attempt, accountId: AccountId, credential: Credential): Promise<SignedInNow | null>;
+  tellOfNewDevice: TellOfNewDevice;
 }) {
-  const { db, audit, sessions, accounts, finish } = options;
+  const { db, audit, sessions, accounts, finish, tellOfNewDevice } = options;
 
   /** What the browser with this token has to answer; null when nothing waits for it any more. */
   async function find(host: Host, token: PlainToken | null): Promise<LimitQuestion | null> {
@@ -37,6 +39,7 @@ export function createLimitQuestions(options: {
         await sessions.revoke(q, current.session, { reason: 'replaced', address });
       const others = { realmId: held.realmId, accountId: held.accountId, except: held.id };
       await sessions.revokeAllOf(q, others, { reason: 'limit', address });
+      await tellOfNewDevice(q, attempt, { accountId: held.accountId, sessionId: held.id });
       await audit.record(q, {
         type: 'sign-in.succeeded',
         realmId: held.realmId,

@@ -54,7 +54,7 @@ export async function deleteConsent(q: Queryable, accountId: AccountId, clientRo
   return (await q.builder('consents').where({ account_id: accountId, client_row_id: clientRowId }).delete()) === 1;
 }
 
-/** Ends every token family of an account that outlives its sessions (offline access); the consents stay. */
-export async function deleteOfflineFamiliesOf(q: Queryable, accountId: AccountId): Promise<void> {
-  await q.builder('token_families').where({ account_id: accountId }).whereNull('session_id').delete();
+/** Ends every token family of an account; the consents stay. */
+export async function deleteFamiliesOf(q: Queryable, accountId: AccountId): Promise<void> {
+  await q.builder('token_families').where({ account_id: accountId }).delete();
 }

@@ -12,6 +12,7 @@ import type { SessionDraft } from './authorization.ts';
 import { decideRedeem } from './redeem.ts';
 import * as store from './store.ts';
 
+export { endTokens } from './account_tokens.ts';
 export type { Check, Decision, Face, SessionDraft, SessionRequest } from './authorization.ts';
 export { AUTHORIZATION_CHECKS } from './authorization_checks.ts';
 export { decideAuthorization } from './authorization_decision.ts';
@@ -23,8 +24,7 @@ export { createGrants } from './grants.ts';
 export { createHostTokens, type HostTokens } from './host_tokens.ts';
 export { createIntegrationTokens, type IntegrationTokens } from './integration_tokens.ts';
 export { oauthError, presentOAuthError } from './oauth_error.ts';
-export { endOfflineTokens } from './offline_tokens.ts';
-export { createProvider, type Provider } from './provider.ts';
+export { type ConsentSummary, createProvider, type Provider } from './provider.ts';
 export { PROMPTS } from './provider_request.ts';
 export { createRegistration, makeInitialToken, type Registration } from './registration.ts';
 export { createTokens } from './tokens.ts';

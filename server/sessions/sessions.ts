@@ -141,6 +141,12 @@ export function createSessions(options: {
     return credential;
   }
 
+  /** Gives a live session a new token on the host that it was used on; the old one is dead. Null when it has ended. */
+  async function rotate(q: Queryable, session: LiveSession): Promise<Credential | null> {
+    const credential = newCredential();
+    return (await store.rotateDomainSession(q, session, hashed(credential))) ? credential : null;
+  }
+
   /**
    * Adds a domain session to a live SSO session, inside the transaction that consumes the code.
    * @returns null when the session has ended in between
@@ -236,6 +242,7 @@ export function createSessions(options: {
   return {
     create,
     renew,
+    rotate,
     addDomain,
     removeDomain,
     revoke,

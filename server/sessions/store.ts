@@ -130,6 +130,19 @@ export async function insertSession(
   ]);
 }
 
+/** False when the session or its domain session has ended. */
+export async function rotateDomainSession(
+  q: Queryable,
+  of: { id: SessionId; domainSessionId: DomainSessionId },
+  hashes: { tokenHash: TokenHash; companionHash: TokenHash },
+): Promise<boolean> {
+  const rotated = await q
+    .builder('domain_sessions')
+    .where({ id: of.domainSessionId, session_id: of.id })
+    .update({ token_hash: hashes.tokenHash, companion_hash: hashes.companionHash });
+  return rotated === 1;
+}
+
 export async function renewSession(
   q: Queryable,
   draft: {

@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core';
 import { codeOf } from '../mfa/setup.ts';
 import { postJson } from '../support/raw.ts';
 import { PASSWORD } from '../support/server.ts';
+import { ACCOUNT_PAGES } from './account_pages.ts';
 import { LETTER_PAGES } from './letter_pages.ts';
 import { API, fillIn, type Stack } from './stack.ts';
 
@@ -294,4 +295,5 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
     },
   },
   ...LETTER_PAGES,
+  ...ACCOUNT_PAGES,
 ];

@@ -66,9 +66,11 @@ const everyView: [view: string, data: object][] = [
   ...letterViews(EVIL),
   ['login/home', home],
   [
-    'upstream/connections',
+    'account_page/connections',
     {
       csrfToken: EVIL,
+      note: null,
+      isKept: false,
       problem: 'last-credential',
       identities: [{ id: EVIL, name: EVIL, email: EVIL }],
       providers: [{ id: EVIL, name: EVIL }],

@@ -75,7 +75,7 @@ test('where it is required, the sign-in page leads through the set-up, and to th
 
 const ACTS = ['remove', 'renew-codes'];
 for (const act of ACTS) {
-  test(`security 169: with an old session, or one of password alone, ${act} is 403 and changes nothing`, async (t) => {
+  test(`security 169: with an old session, or one of password alone, ${act} leads to signing in and changes nothing`, async (t) => {
     const { account, secret } = await enrolledAccount(server);
     const { db } = server.services;
     const browser = server.browser();
@@ -92,10 +92,10 @@ for (const act of ACTS) {
         .where({ account_id: account.id })
         .update({ authenticated_at: db.builder.raw(`causeway_now() - ?::interval`, [text]), amr });
     await age('11 minutes', ['pwd', 'otp', 'mfa']);
-    t.is((await browser.submit(page, { act })).status, 403);
+    t.regex(String((await browser.submit(page, { act })).location), /^\/login\?request_handle=/);
     t.regex((await browser.follow(PAGE)).url, /\/login\?/);
     await age('0 minutes', ['pwd']);
-    t.is((await browser.submit(page, { act })).status, 403);
+    t.regex(String((await browser.submit(page, { act })).location), /^\/login\/second-factor\?request_handle=/);
     t.regex((await browser.follow(PAGE)).url, /\/login\/second-factor\?/);
     t.deepEqual(await rows(), [1, 10]);
     await age('0 minutes', ['pwd', 'otp', 'mfa']);
@@ -116,7 +116,8 @@ test('security 169: adding a factor needs a recent sign-in too', async (t) => {
     .builder('sessions')
     .where({ id: session.id })
     .update({ authenticated_at: db.builder.raw("causeway_now() - interval '11 minutes'") });
-  t.is((await browser.submit(page, { code: codeOf(secretOn(page)) })).status, 403);
+  const sent = await browser.submit(page, { code: codeOf(secretOn(page)) });
+  t.regex(String(sent.location), /^\/login\?request_handle=/);
   t.is(await countRows(server, 'totp_factors', { account_id: account.id }), 0);
 });
 

@@ -2,48 +2,50 @@
 // now, by forms with a token of this browser (security 162).
 
 import { z } from 'zod';
-import type { Reader } from '../accounts/middleware.ts';
+import type { SignedIn } from '../accounts/accounts.ts';
 import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { csrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
-import { createFailurePage, keepBrowser } from './middleware.ts';
-import type { Upstream } from './upstream.ts';
+import { createFailurePage, keepBrowser } from '../upstream/middleware.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { type Gate, leaveNote, takeNote } from './middleware.ts';
 
 const PAGE = '/account/connections';
 const field = z.string().max(200).default('');
 const connectForm = z.object({ csrf_token: field, provider: field });
 const disconnectForm = z.object({ csrf_token: field, identity: field });
 
-export function connectionRoutes(options: {
-  upstream: Upstream;
-  reader: Reader;
-  pages: SitePages;
-  secrets: readonly string[];
-}) {
-  const { upstream, reader, pages } = options;
+export function connectionRoutes(
+  options: { upstream: Upstream; pages: SitePages; secrets: readonly string[] },
+  gate: Gate,
+) {
+  const { upstream, pages } = options;
   const failures = createFailurePage(options);
 
   async function show(ctx: Context) {
-    const signedIn = await reader.find(ctx);
-    if (!signedIn) return seeOther(ctx, '/login');
-    await render(ctx, null);
+    const signedIn = await gate.enter(ctx, PAGE);
+    if (!signedIn) return;
+    await render(ctx, signedIn, null, (await gate.readKept(ctx, signedIn)) !== null);
   }
 
-  async function render(ctx: Context, problem: 'last-credential' | 'form-renewed' | null) {
-    const { account } = await reader.require(ctx);
+  type Problem = 'last-credential' | 'form-renewed' | null;
+
+  async function render(ctx: Context, { account }: SignedIn, problem: Problem, isKept = false) {
     const { realm } = siteOf(ctx);
     const identities = await upstream.listIdentities(account.id);
     const nameOf = (id: string) => realm.upstreams.find((one) => one.id === id)?.name ?? id;
     pages.render(ctx, {
-      view: 'upstream/connections',
+      view: 'account_page/connections',
       // A form's redirect goes straight to the provider's page.
       formTargets: await upstream.listOrigins(realm),
       data: {
         csrfToken: csrfToken(ctx),
         problem,
+        isKept,
+        note: takeNote(ctx),
         identities: identities.map(({ id, upstreamId, email }) => ({ id, name: nameOf(upstreamId), email })),
         providers: realm.upstreams
           .filter(({ id }) => !identities.some(({ upstreamId }) => upstreamId === id))
@@ -55,8 +57,8 @@ export function connectionRoutes(options: {
   async function connect(ctx: Context) {
     const form = await readForm(ctx, connectForm);
     const { realm } = siteOf(ctx);
-    const signedIn = await reader.requireRecent(ctx);
-    if (!hasCsrfToken(ctx, form.csrf_token)) return refuse(ctx, 403, 'form-renewed');
+    const signedIn = await admit(ctx, form, { provider: form.provider });
+    if (!signedIn) return;
     const entry = upstream.find(realm, form.provider);
     if (!entry) throw new AppError('not_found', { description: 'This realm does not sign in with that provider.' });
     const from = {
@@ -69,23 +71,33 @@ export function connectionRoutes(options: {
 
   async function disconnect(ctx: Context) {
     const form = await readForm(ctx, disconnectForm);
-    const signedIn = await reader.requireRecent(ctx);
-    if (!hasCsrfToken(ctx, form.csrf_token)) return refuse(ctx, 403, 'form-renewed');
+    const signedIn = await admit(ctx, form, { identity: form.identity });
+    if (!signedIn) return;
     const outcome = await upstream.unlink(signedIn, form.identity, addressOf(ctx));
-    if (!outcome.ok && outcome.reason === 'last-credential') return refuse(ctx, 409, 'last-credential');
+    if (!outcome.ok && outcome.reason === 'unknown')
+      throw new AppError('not_found', { description: 'None of your connections has this id.' });
+    if (!outcome.ok) {
+      ctx.status = 409;
+      return render(ctx, signedIn, 'last-credential');
+    }
+    leaveNote(ctx, 'disconnected');
     seeOther(ctx, PAGE);
   }
 
-  function refuse(ctx: Context, status: number, problem: 'last-credential' | 'form-renewed') {
-    ctx.status = status;
-    return render(ctx, problem);
-  }
+  const admit = (ctx: Context, form: { csrf_token: string }, kept: Record<string, string>) =>
+    gate.admit(ctx, {
+      form,
+      path: PAGE,
+      needs: 'recent-sign-in',
+      kept,
+      again: (who) => render(ctx, who, 'form-renewed'),
+    });
 
   const page = { on: 'auth', answers: 'page', effect: 'acts', csrf: 'form' } as const;
   return routes([
     {
       ...page,
-      name: 'upstream.show_connections',
+      name: 'account_page.show_connections',
       method: 'GET',
       path: '/account/connections',
       effect: 'reads',
@@ -95,7 +107,7 @@ export function connectionRoutes(options: {
     },
     {
       ...page,
-      name: 'upstream.connect',
+      name: 'account_page.connect',
       method: 'POST',
       path: '/account/connections',
       limit: 'upstream-address',
@@ -103,7 +115,7 @@ export function connectionRoutes(options: {
     },
     {
       ...page,
-      name: 'upstream.disconnect',
+      name: 'account_page.disconnect',
       method: 'POST',
       path: '/account/connections/remove',
       limit: 'none: changes only what belongs to the caller',

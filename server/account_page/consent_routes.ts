@@ -2,14 +2,15 @@
 // every token that the product holds for the account.
 
 import { z } from 'zod';
-import type { Reader } from '../accounts/middleware.ts';
+import type { SignedIn } from '../accounts/accounts.ts';
 import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { csrfToken } from '../http/csrf.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { asClientRowId } from '../lib/ids.ts';
+import type { Provider } from '../oauth/oauth.ts';
 import { addressOf, type SitePages } from '../realms/middleware.ts';
-import type { Provider } from './oauth.ts';
+import { type Gate, leaveNote, takeNote } from './middleware.ts';
 
 const PAGE = '/oauth/consents';
 const withdrawForm = z.object({
@@ -17,22 +18,27 @@ const withdrawForm = z.object({
   client: z.string().regex(/^\d{1,18}$/, 'must be the number of a client'),
 });
 
-export function consentRoutes(options: { provider: Provider; reader: Reader; pages: SitePages }) {
-  const { provider, reader, pages } = options;
+export function consentRoutes(options: { provider: Provider; pages: SitePages }, gate: Gate) {
+  const { provider, pages } = options;
 
   async function list(ctx: Context) {
-    const signedIn = await reader.find(ctx);
-    if (!signedIn) return seeOther(ctx, '/');
+    const signedIn = await gate.enter(ctx, PAGE);
+    if (signedIn) await render(ctx, signedIn, null);
+  }
+
+  async function render(ctx: Context, signedIn: SignedIn, problem: string | null) {
     const consents = await provider.listConsents(signedIn.account.id);
     pages.render(ctx, {
-      view: 'oauth/consents',
+      view: 'account_page/consents',
       data: {
         csrfToken: csrfToken(ctx),
+        note: takeNote(ctx),
+        problem,
         consents: consents.map(({ clientRowId, name, scopes, since }) => ({
           client: clientRowId,
           name,
           scopes,
-          since: since.toISOString().slice(0, 10),
+          since,
         })),
       },
     });
@@ -40,11 +46,11 @@ export function consentRoutes(options: { provider: Provider; reader: Reader; pag
 
   async function withdraw(ctx: Context) {
     const form = await readForm(ctx, withdrawForm);
-    const signedIn = await reader.find(ctx);
-    // A stale form shows the page again, with nothing changed.
-    if (signedIn && hasCsrfToken(ctx, form.csrf_token)) {
-      await provider.withdrawConsent(signedIn, asClientRowId(form.client), addressOf(ctx));
-    }
+    const again = (who: SignedIn) => render(ctx, who, 'form-renewed');
+    const signedIn = await gate.admit(ctx, { form, path: PAGE, needs: 'session', again });
+    if (!signedIn) return;
+    if (await provider.withdrawConsent(signedIn, asClientRowId(form.client), addressOf(ctx)))
+      leaveNote(ctx, 'withdrawn');
     seeOther(ctx, PAGE);
   }
 
@@ -52,7 +58,7 @@ export function consentRoutes(options: { provider: Provider; reader: Reader; pag
   return routes([
     {
       ...page,
-      name: 'oauth.list_consents',
+      name: 'account_page.show_consents',
       method: 'GET',
       path: '/oauth/consents',
       effect: 'reads',
@@ -61,7 +67,7 @@ export function consentRoutes(options: { provider: Provider; reader: Reader; pag
     },
     {
       ...page,
-      name: 'oauth.withdraw_consent',
+      name: 'account_page.withdraw_consent',
       method: 'POST',
       path: '/oauth/consents',
       effect: 'acts',
