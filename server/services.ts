@@ -136,7 +136,13 @@ export async function createServices(options: {
     challenges,
     onSecured: [endTokens, (q, account) => mfa.endChallenges(q, account.id)],
     // What features add that hold more ways into an account: second factors, linked providers.
-    onReclaimed: [forgetIdentities, async (q, account) => void (await mfa.reset(q, account))],
+    onReclaimed: [
+      forgetIdentities,
+      async (q, account) => {
+        const realm = await realms.findById(account.realmId);
+        if (realm) await mfa.reset(q, realm, account);
+      },
+    ],
   });
   const letters = createLetters({ db, realms, rateLimits, challenges, messages });
   const verification = createVerification({ db, audit, realms, challenges, letters });

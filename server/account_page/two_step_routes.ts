@@ -14,7 +14,7 @@ import { type Context, routes } from '../http/route.ts';
 import type { Login, ReturnTo } from '../login/login.ts';
 import { keepSignedIn, readAttempt, throttled, withReturn } from '../login/middleware.ts';
 import type { Enrolment, Factor, Mfa, SetUpRefused } from '../mfa/mfa.ts';
-import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Gate } from './middleware.ts';
 
 const formField = z.string().max(8000).default('');
@@ -59,7 +59,7 @@ export function twoStepRoutes(
     const signedIn = await gate.admit(ctx, { form, path, needs: 'recent-sign-in', again: () => seeOther(ctx, path) });
     if (!signedIn) return;
     const { id: accountId } = signedIn.account;
-    const from = { address: addressOf(ctx), sessionId: signedIn.session.id };
+    const from = { address: addressOf(ctx), sessionId: signedIn.session.id, locale: languageOf(ctx) };
     switch (form.act) {
       case 'remove':
         await mfa.removeTotp(realm, accountId, from);
@@ -92,7 +92,7 @@ export function twoStepRoutes(
       return again('missing');
     }
     const reading = { accountId: signedIn.account.id, sessionId: signedIn.session.id };
-    const from = { address: addressOf(ctx), sessionId: signedIn.session.id };
+    const from = { address: addressOf(ctx), sessionId: signedIn.session.id, locale: languageOf(ctx) };
     const outcome = await mfa.enrol(realm, reading, { carried: form.carried, code: form.code }, from);
     if (!outcome.ok) return refuse(ctx, outcome, { to, again });
     // The session has proven both factors now: a new token, as after any other second factor (security 45).

@@ -10,7 +10,7 @@ import type { Login, Unverified } from '../login/login.ts';
 import { readAttempt } from '../login/middleware.ts';
 import type { Challenge, Mfa, SetUpRefused } from '../mfa/mfa.ts';
 import { clearChallenge, findChallenge } from '../mfa/middleware.ts';
-import { addressOf, siteOf } from '../realms/middleware.ts';
+import { addressOf, languageOf, siteOf } from '../realms/middleware.ts';
 import { answerCompleted } from './middleware.ts';
 
 const codeBody = z.object({
@@ -38,7 +38,8 @@ export function bridgekeeperSecondFactorRoutes(options: { mfa: Mfa; login: Login
   async function enable(ctx: Context) {
     const challenge = await requireChallenge(ctx, 'setup');
     const { code } = await readJson(ctx, codeBody);
-    const outcome = await mfa.setUp(siteOf(ctx).realm, challenge, code, { address: addressOf(ctx) });
+    const from = { address: addressOf(ctx), locale: languageOf(ctx) };
+    const outcome = await mfa.setUp(siteOf(ctx).realm, challenge, code, from);
     if (!outcome.ok) throw refusalOf(ctx, outcome);
     ctx.body = {
       message: 'The second factor is set up. Keep the recovery codes, then send the next code to /tfa/validate.',

@@ -12,6 +12,7 @@ import { migrate } from '../db/migrate.ts';
 import { createGuardedFetch } from '../http/outgoing.ts';
 import { createImports } from '../imports/imports.ts';
 import { createKeys } from '../keys/keys.ts';
+import { createMessageQueue } from '../messages/messages.ts';
 import { createMfa } from '../mfa/mfa.ts';
 import { recordEnd } from '../oidc/oidc.ts';
 import { createBreachedPasswords, createPasswords } from '../passwords/passwords.ts';
@@ -150,7 +151,11 @@ export function createContext({
       audit,
       rateLimits: createRateLimits({ db }),
       accounts: openAccounts(),
-      messages: null,
+      // Queued here, delivered by a running server.
+      messages: createMessageQueue({
+        secrets: secrets(),
+        reaches: { email: config.smtpUrl !== null, phone: config.smsWebhook !== null },
+      }),
       secrets: secrets(),
       hasIdentity,
     });

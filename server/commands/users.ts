@@ -23,7 +23,8 @@ export async function addUser(context: CommandContext, slug: string, user: NewUs
 }
 
 /**
- * Takes every second factor off an account and prints what it was. Its sessions end: who took the phone may be in one of them.
+ * Takes every second factor off an account and prints what it was; its owner is told by e-mail. Its sessions end: who took the
+ * phone may be in one of them.
  * @throws CommandFailed
  */
 export async function resetFactors(context: CommandContext, slug: string, email: string): Promise<void> {
@@ -32,7 +33,7 @@ export async function resetFactors(context: CommandContext, slug: string, email:
   const account = await context.openAccounts().findByEmail(db, realm.id, email);
   if (!account) throw new CommandFailed(`Realm ${realm.slug} has no account with the address ${email}.`);
   const kinds = await db.transaction(async (q) => {
-    const removed = await context.openMfa().reset(q, account);
+    const removed = await context.openMfa().reset(q, realm, account);
     const of = { realmId: realm.id, accountId: account.id };
     if (removed.length > 0) await sessions.revokeAllOf(q, of, { reason: 'operator', address: null });
     return removed;

@@ -14,7 +14,7 @@ import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { type Challenge, isMultiFactor, type Mfa, type SetUpRefused } from '../mfa/mfa.ts';
 import { clearChallenge, findChallenge, placeOf, readPasskey } from '../mfa/middleware.ts';
-import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import type { Login, ReturnTo, Unverified } from './login.ts';
 import { goOn, readAttempt, readReturnOf, refuseWithoutCookies, throttled, withReturn } from './middleware.ts';
@@ -110,7 +110,10 @@ export function secondFactorRoutes(options: {
     const passkey = form.ceremony === '' ? null : { place: placeOf(ctx), given: readPasskey(form) };
     switch (state.kind) {
       case 'set-up':
-        return mfa.setUp(attempt.realm, state.challenge, code, { address: addressOf(ctx) });
+        return mfa.setUp(attempt.realm, state.challenge, code, {
+          address: addressOf(ctx),
+          locale: languageOf(ctx),
+        });
       case 'saved':
         return login.finishSetUp(attempt, state.challenge);
       case 'validation':

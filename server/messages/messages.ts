@@ -2,26 +2,25 @@
 // outbox: whoever asked for it waits neither for the mail server nor for its outage. Codes and links are encrypted while they
 // wait, and in no log.
 
-import { randomUUID } from 'node:crypto';
 import type { Audit } from '../audit/audit.ts';
-import type { Database, Queryable } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import { addJobs, OUTBOX_SCHEMA, type OutboxTask, TryAgain } from '../db/outbox.ts';
 import type { Brand } from '../http/brand.ts';
 import type { Pages } from '../http/page.ts';
 import { parseLimit } from '../lib/duration.ts';
-import { parseEmail } from '../lib/email.ts';
 import type { ClientRowId, RealmId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import { createVault } from '../lib/seal.ts';
 import { hashToken } from '../lib/token.ts';
 import type { RateLimits, Take, Taken } from '../ratelimit/ratelimit.ts';
+import { createMessageQueue, createMessageVault, jobOf, KEY_PREFIX, TASK } from './queue.ts';
 import { createRenderer, type Draft } from './render.ts';
 import type { Outcome, Smtp } from './smtp.ts';
 import * as store from './store.ts';
 import { isTemplate, type TEMPLATES, type TemplateName, type ValuesOf } from './templates.ts';
 import type { TextWebhook } from './text_webhook.ts';
 
+export { createMessageQueue } from './queue.ts';
 export { createSmtp } from './smtp.ts';
 export { TEMPLATES, type TemplateName, type ValuesOf } from './templates.ts';
 export { createTextWebhook } from './text_webhook.ts';
@@ -54,8 +53,6 @@ type Sealed = { to: Addressee; locale: string; client?: ClientRowId | null; valu
 
 export type Messages = ReturnType<typeof createMessages>;
 
-const TASK = { name: 'messages.deliver', mostTries: 11 } as const;
-const KEY_PREFIX = 'message:';
 /** Tries follow each other after 2, 4, 8 and then every 10 s: what waited is sent within 30 s of a recovery (reliability R-83). */
 const LONGEST_PAUSE_SECONDS = 10;
 const UNREADABLE_PAUSE_SECONDS = 60;
@@ -77,25 +74,13 @@ export function createMessages(options: {
   count(message: { channel: string; outcome: string }): void;
 }) {
   const { db, audit, log, smtp, texts } = options;
-  const vault = createVault({ secrets: options.secrets, purpose: 'messages' });
+  const vault = createMessageVault(options.secrets);
   const renderer = createRenderer({ views: options.views });
 
-  /** Whether messages of that kind can be sent; what needs them is not offered otherwise. */
-  const canReach = (kind: Addressee['kind']): boolean => (kind === 'email' ? smtp : texts) !== null;
-
-  /**
-   * Queues a message in the caller's transaction. Of a kind that cannot be reached, none is queued.
-   * @throws TypeError for an address that parseEmail would not accept, or a number that is not E.164: the caller did not check
-   */
-  async function send<Name extends TemplateName>(q: Queryable, message: Message<Name>): Promise<void> {
-    const { realmId, to, template, locale, client = null, values, expiresInSeconds } = message;
-    checkAddressee(to);
-    if (!canReach(to.kind)) return;
-    const id = randomUUID();
-    const sealed = await vault.lock(JSON.stringify({ to, locale, client, values }));
-    await store.insertMessage(q, { id, realmId, channel: to.kind, template, sealed, expiresInSeconds });
-    await addJobs(q, TASK, [jobOf(id, to.kind)]);
-  }
+  const { send, canReach } = createMessageQueue({
+    secrets: options.secrets,
+    reaches: { email: smtp !== null, phone: texts !== null },
+  });
 
   /** One try. Throws to be called again. */
   async function deliver(payload: unknown, { signal }: { signal: AbortSignal }): Promise<void> {
@@ -218,17 +203,6 @@ export function createMessages(options: {
   ];
 
   return { send, canReach, mayContact, renderer, tasks, jobs, close: () => smtp?.close() };
-}
-
-function jobOf(id: string, channel: string) {
-  return { payload: { message: id }, key: `${KEY_PREFIX}${id}`, target: `message:${channel}` };
-}
-
-/** Security 146: whatever a caller forgot, no mailer is ever handed an address that is more than one. */
-function checkAddressee(to: Addressee): void {
-  const isSound =
-    to.kind === 'email' ? parseEmail(to.address)?.address === to.address : /^\+[1-9]\d{6,14}$/.test(to.number);
-  if (!isSound) throw new TypeError(`Not an ${to.kind} address that can be written to`);
 }
 
 function take(policy: Take['policy'], realmId: RealmId, subject: string, limit: string): Take {

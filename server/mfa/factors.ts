@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
-import type { AccountId, RealmId } from '../lib/ids.ts';
+import type { AccountId } from '../lib/ids.ts';
 import { createVault } from '../lib/seal.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Realm } from '../realms/realms.ts';
@@ -31,8 +31,7 @@ export function createFactors(options: {
   db: Database;
   audit: Audit;
   accounts: Accounts;
-  /** Null where nobody is written to: a command of an operator. */
-  messages: Pick<Messages, 'send'> | null;
+  messages: Pick<Messages, 'send'>;
   tries: Tries;
   secrets: readonly string[];
 }) {
@@ -130,13 +129,16 @@ export function createFactors(options: {
   const countRecoveryCodes = (q: Queryable, accountId: AccountId): Promise<number> =>
     store.countRecoveryCodes(q, accountId);
 
-  /** Takes every second factor off an account, and what waits for one, in the caller's transaction. @returns their kinds */
-  async function reset(q: Queryable, account: { id: AccountId; realmId: RealmId }): Promise<Factor['kind'][]> {
+  /**
+   * Takes every second factor off an account, and what waits for one, in the caller's transaction: an operator does, or the
+   * proven owner reclaims the account. @returns their kinds
+   */
+  async function reset(q: Queryable, realm: Realm, account: { id: AccountId }): Promise<Factor['kind'][]> {
     const kinds = [...new Set((await factorsOf(q, account.id)).map(({ kind }) => kind))];
     await store.deleteTotp(q, account.id);
     await deletePasskeysOf(q, account.id);
     await store.deleteChallengesOf(q, account.id);
-    const of = { realm: { id: account.realmId }, accountId: account.id, from: { address: null } };
+    const of = { realm, accountId: account.id, from: { address: null } };
     for (const kind of kinds) await noteChange(q, { ...of, type: 'factor.removed', kind });
     return kinds;
   }
@@ -155,8 +157,7 @@ export function createFactors(options: {
   async function noteChange(
     q: Queryable,
     change: {
-      /** With no more than the id nobody is written to: an operator acts, or somebody reclaims the account. */
-      realm: Realm | Pick<Realm, 'id'>;
+      realm: Realm;
       accountId: AccountId;
       from: From;
       type: keyof typeof CHANGES;
@@ -174,7 +175,7 @@ export function createFactors(options: {
       address: change.from.address,
       detail: { kind: change.kind },
     });
-    if ('authOrigin' in change.realm) await tellOwner(q, { ...change, realm: change.realm });
+    await tellOwner(q, change);
   }
 
   /** Security 169: the owner is told, in case it was somebody else. */
@@ -184,12 +185,12 @@ export function createFactors(options: {
   ): Promise<void> {
     const { realm, from } = change;
     const account = await accounts.findById(q, change.accountId);
-    if (!account?.email || !messages) return;
+    if (!account?.email) return;
     await messages.send(q, {
       realmId: realm.id,
       to: { kind: 'email', address: account.email },
       template: 'factor-changed',
-      locale: realm.settings.locale,
+      locale: from.locale ?? realm.settings.locale,
       values: {
         change: CHANGES[change.type],
         factor: change.kind.replace('-', '_'),

@@ -47,8 +47,8 @@ export type Challenge = {
   provenAmr: readonly string[] | null;
 };
 
-/** Where something came from, for the audit log. */
-export type From = { address: string | null; sessionId?: SessionId | null };
+/** Where something came from, for the audit log; locale: of the reader, for a letter about it (the realm's where there is none). */
+export type From = { address: string | null; sessionId?: SessionId | null; locale?: string };
 export type Proven = { ok: true; amr: readonly string[]; how: 'totp' | 'recovery-code' };
 export type Throttled = { ok: false; reason: 'throttled'; retryAfterSeconds: number };
 export type CodeRefused =
@@ -69,8 +69,7 @@ export function createMfa(options: {
   audit: Audit;
   rateLimits: RateLimits;
   accounts: Accounts;
-  /** Null where nobody is written to: a command of an operator. */
-  messages: Pick<Messages, 'send'> | null;
+  messages: Pick<Messages, 'send'>;
   secrets: readonly string[];
   /** Whether an account is connected with another provider, through which it could sign in without a passkey. */
   hasIdentity: (q: Queryable, id: AccountId) => Promise<boolean>;

@@ -141,7 +141,8 @@ test('audit: set-up, use, failure and removal are recorded, and an operator’s 
   await passFirst(browser, account, 'news');
   await browser.post(`${originOf('news')}${API}/tfa/validate`, { code: wrongCodeOf(secret) });
   const { mfa, db, accounts } = server.services;
-  await db.transaction((q) => mfa.reset(q, account));
+  const realm = await server.realm();
+  await db.transaction((q) => mfa.reset(q, realm, account));
   t.is((await browser.post(`${originOf('news')}${API}/tfa/validate`, { code: codeOf(secret) })).status, 401);
   const types = (await db
     .builder('audit_events')

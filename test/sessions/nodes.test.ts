@@ -53,7 +53,7 @@ test('reliability R-28: the confirmation of a sign-out works when it is asked on
   t.is(page.status, 200);
   const done = await browser.submit(page, {});
   t.is(done.status, 303);
-  t.is(done.location, `${NEWS}/`);
+  t.is(done.location, '/api/auth/v1/signed-out');
   t.is((await browser.me(NEWS)).status, 401);
   t.is(browser.jarOf(HOSTS.news).get('qt-auth'), undefined);
 });
