@@ -13,6 +13,9 @@ import { PASSWORD, startTestServer } from '../test/support/server.ts';
 const SECRET = 'a-proxy-secret-for-this-run-0123456789';
 const SAMPLE_SECRET = 'the proxy_secret of this client, at least 32 characters';
 
+/** What a site's proxy passes on besides the session-sharing API; whatever Causeway says to it, it says itself. */
+const PATHS = ['/api/login/google', '/api/v1/access-token/x', '/api/v1/admin/access-token/x'];
+
 async function main() {
   let failures = 0;
   for (const [name, start] of [
@@ -75,6 +78,10 @@ async function journey(server: Awaited<ReturnType<typeof startTestServer>>, port
   const listed = (await browser.fetch(`${news}/api/auth/v1/sessions`)).json().sessions;
   expect(listed.length, 1, 'sessions');
   expect(listed[0].ip, '127.0.0.1', 'address');
+  for (const path of PATHS) {
+    const answer = await browser.fetch(`${news}${path}`);
+    expect(answer.headers['x-request-id'] !== undefined, true, `${path} reaches Causeway`);
+  }
   expect((await browser.fetch(`${sports}/api/auth/v1/logout`)).status, 204, 'sign-out');
   expect((await stream).text.includes('event: signed-out'), true, 'event');
   expect((await browser.me(news)).status, 401, 'after sign-out');

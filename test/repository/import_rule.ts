@@ -28,6 +28,7 @@ export const mayUseDatabase = (path: string): boolean =>
     'server/oidc/back_channel_logout.ts',
     'server/accounts/letters.ts',
     'server/messages/messages.ts',
+    'server/messages/queue.ts',
   ].includes(path);
 
 /**

@@ -96,3 +96,15 @@ test.serial('R-84: an unknown key makes the key set be fetched at most once a mi
   t.is(await whoIs(early), null, 'an unknown key is not asked for again within the minute');
   t.is(rotating.count('/jwks'), 1);
 });
+
+test.serial('R-84: once the minute is over the new key is fetched, and its ID tokens count', async (t) => {
+  const [date, elapsed] = [Date.now, performance.now.bind(performance)];
+  // The clocks of this process, which is the server's and the provider's.
+  Date.now = () => date() + 61_000;
+  performance.now = () => elapsed() + 61_000;
+  t.teardown(() => Object.assign(Date, { now: date }) && Object.assign(performance, { now: elapsed }));
+  const late = browser();
+  await signIn(late, 'rotating');
+  t.truthy(await whoIs(late));
+  t.is(rotating.count('/jwks'), 2);
+});
