@@ -225,8 +225,12 @@ test('security 73: the page that asks carries no foreign target on, and one step
     t.is(done.location, '/api/auth/v1/signed-out', target);
     const last = await browser.navigate(new URL(done.location ?? '', NEWS).href, { from: page.url });
     t.is(last.location, null);
+    // The same page in another language, the front page, or a site of the realm.
     for (const [, href] of last.text.matchAll(/<a [^>]*href="([^"]*)"/g))
-      t.true(['/', '/api/auth/v1/signed-out?ui_locales=de', ...SITES].includes(href ?? ''), href);
+      t.true(
+        ['/', ...SITES].includes(href ?? '') || /^\/api\/auth\/v1\/signed-out\?ui_locales=[a-z]{2}$/.test(href ?? ''),
+        href,
+      );
   }
 });
 
