@@ -7,6 +7,7 @@ import { PASSWORD } from '../support/server.ts';
 import { ACCOUNT_PAGES } from './account_pages.ts';
 import { LETTER_PAGES } from './letter_pages.ts';
 import { API, fillIn, type Stack } from './stack.ts';
+import { addAuthenticator } from './virtual_authenticator.ts';
 
 type Visit = { tab: Page; stack: Stack; account: { email: string } };
 export type HostedPage = { name: string; heading: string; open(visit: Visit): Promise<unknown> };
@@ -54,6 +55,17 @@ async function setUpTwoStep(visit: Visit) {
   await tab.fill('#code', codeOf(secret));
   await tab.click('button[type=submit]');
   await tab.waitForSelector('.recovery-codes');
+}
+
+/** Adds a passkey on its page; ends on the recovery codes. */
+async function addPasskey(visit: Visit) {
+  const { tab, stack } = visit;
+  await addAuthenticator(tab);
+  await tab.addInitScript('PublicKeyCredential.isConditionalMediationAvailable = async () => false');
+  await signIn(visit);
+  await tab.goto(`${stack.auth}/account/passkeys`);
+  await tab.getByRole('button', { name: 'Add a passkey' }).click();
+  await tab.getByRole('heading', { name: 'Save your recovery codes' }).waitFor();
 }
 
 /** A reader who has just passed the first factor. */
@@ -168,6 +180,36 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
     },
   },
   { name: 'second-factor', heading: 'Enter your code', open: passFirst },
+  {
+    name: 'passkeys-none',
+    heading: 'Passkeys',
+    async open(visit) {
+      await signIn(visit);
+      await visit.tab.goto(`${visit.stack.auth}/account/passkeys`);
+      await visit.tab.getByRole('button', { name: 'Add a passkey' }).waitFor();
+    },
+  },
+  {
+    name: 'passkeys',
+    heading: 'Passkeys',
+    async open(visit) {
+      await addPasskey(visit);
+      await visit.tab.goto(`${visit.stack.auth}/account/passkeys?done=added`);
+      await visit.tab.getByText('Rename My passkey').click();
+    },
+  },
+  {
+    name: 'second-factor-passkey',
+    heading: 'Confirm with your passkey',
+    async open(visit) {
+      await addPasskey(visit);
+      await visit.tab.context().clearCookies();
+      await visit.tab.goto(`${visit.stack.auth}/login`);
+      await fillIn(visit.tab, visit.account);
+      await visit.tab.waitForURL('**/login/second-factor');
+      await visit.tab.getByRole('button', { name: 'Use your passkey' }).waitFor();
+    },
+  },
   {
     name: 'second-factor-wrong',
     heading: 'Enter your code',
