@@ -51,6 +51,11 @@ export interface Causeway {
   me(): Promise<User | null>;
   /** Call it in a click handler. Without a popup the page is left; the promise then settles only if it comes back. */
   signIn(options?: SignInOptions): Promise<User | null>;
+  /**
+   * Signs in with a passkey without leaving the page; call it in a click handler. Null when the reader has none or cancels.
+   * Where the browser cannot, it does what `signIn` does.
+   */
+  signInWithPasskey(): Promise<User | null>;
   /** Ends the session on every site of the realm. Rejects, and reports nothing, when the server did not confirm it. */
   signOut(options?: { returnTo?: string }): Promise<void>;
   /** Calls back as soon as the state is known and on each change. Returns the function that ends it. */

@@ -4,6 +4,7 @@
 import { enableAutoSignIn, prepareAutoSignIn } from './auto_sign_in.ts';
 import { onChange, openChannel, probe, settings } from './browser_state.ts';
 import { follow } from './live.ts';
+import { signInWithPasskey } from './passkey.ts';
 import type { Settings } from './public_types.ts';
 import { landPopup, signIn, signOut } from './sign_in.ts';
 
@@ -20,7 +21,7 @@ function scriptTag(): HTMLScriptElement | null {
 
 function install(): void {
   const { clientId, autoSignIn, quietMinutes, closeText } = scriptTag()?.dataset ?? {};
-  globalThis.causeway = { me: () => probe(), signIn, signOut, onChange, configure };
+  globalThis.causeway = { me: () => probe(), signIn, signInWithPasskey, signOut, onChange, configure };
   openChannel();
   if (closeText) settings.closeText = closeText;
   prepareAutoSignIn(landPopup());

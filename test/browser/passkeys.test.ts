@@ -141,29 +141,10 @@ test('WebAuthn L3 §5.11: the passkey of the auth domain signs in on the pages o
     await context.clearCookies();
     await tab.goto(`${site}/`);
     t.is(await signedInAs(tab), null);
-    const outcome = await tab.evaluate(USE_HERE);
+    const outcome = await tab.evaluate('causeway.signInWithPasskey().then((user) => user && user.email, String)');
     t.is(outcome, account.email, `${site}: ${outcome}`);
     t.is(await signedInAs(tab), account.email);
   }
   t.true(wellKnown.asked.some((line) => line.startsWith('GET /.well-known/webauthn ')));
   t.is((await authenticator.list()).length, 1, 'one passkey for all of them');
 });
-
-/** What a page of a site does with its own script: the two requests of a ceremony, on its own origin. */
-const USE_HERE = `(async () => {
-  const post = async (path, body) => {
-    const answer = await fetch('/api/auth/v1/passkeys' + path, {
-      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
-    });
-    return answer.json();
-  };
-  try {
-    const { ceremony, options } = await post('/sign-in/options', {});
-    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
-    const credential = await navigator.credentials.get({ publicKey });
-    const answer = await post('/sign-in', { ceremony, response: credential.toJSON() });
-    return answer.user ? answer.user.email : JSON.stringify(answer);
-  } catch (error) {
-    return String(error);
-  }
-})()`;

@@ -21,7 +21,7 @@ test('the script is a classic script without eval, markup or inline style, under
   t.notThrows(() => new vm.Script(script));
   t.notRegex(script, /\beval\(|Function\(|innerHTML|insertAdjacentHTML|document\.write|createElement|\.style\b/);
   // A budget, not a measurement: whoever exceeds it decides so.
-  t.true(Buffer.byteLength(script) <= 8_000 && gzipSync(script, { level: 9 }).length <= 3_600);
+  t.true(Buffer.byteLength(script) <= 8_500 && gzipSync(script, { level: 9 }).length <= 3_800);
 });
 
 test('the size that sdk/README.md names is the size of the script', async (t) => {
