@@ -64,8 +64,8 @@ async function addPasskey(visit: Visit) {
   await tab.addInitScript('PublicKeyCredential.isConditionalMediationAvailable = async () => false');
   await signIn(visit);
   await tab.goto(`${stack.auth}/account/passkeys`);
-  await tab.getByRole('button', { name: 'Add a passkey' }).click();
-  await tab.getByRole('heading', { name: 'Save your recovery codes' }).waitFor();
+  await tab.click('form[data-passkey=add] button');
+  await tab.waitForSelector('[name=saved]', { state: 'attached' });
 }
 
 /** A reader who has just passed the first factor. */
@@ -186,7 +186,7 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
     async open(visit) {
       await signIn(visit);
       await visit.tab.goto(`${visit.stack.auth}/account/passkeys`);
-      await visit.tab.getByRole('button', { name: 'Add a passkey' }).waitFor();
+      await visit.tab.waitForSelector('form[data-passkey=add] button');
     },
   },
   {
@@ -195,7 +195,7 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
     async open(visit) {
       await addPasskey(visit);
       await visit.tab.goto(`${visit.stack.auth}/account/passkeys?done=added`);
-      await visit.tab.getByText('Rename My passkey').click();
+      await visit.tab.click('.passkeys summary');
     },
   },
   {
@@ -207,7 +207,7 @@ export const HOSTED_PAGES: readonly HostedPage[] = [
       await visit.tab.goto(`${visit.stack.auth}/login`);
       await fillIn(visit.tab, visit.account);
       await visit.tab.waitForURL('**/login/second-factor');
-      await visit.tab.getByRole('button', { name: 'Use your passkey' }).waitFor();
+      await visit.tab.waitForSelector('form[data-passkey=second-factor] button');
     },
   },
   {
