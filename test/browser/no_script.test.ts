@@ -100,7 +100,7 @@ test.serial('security 192: password managers find the fields and pasting is not 
   const reader = await newReader(t, chromium);
   const tab = await reader.newPage();
   await tab.goto(`${auth}/login`);
-  t.is(await tab.getAttribute('#identifier', 'autocomplete'), 'username');
+  t.is(await tab.getAttribute('#identifier', 'autocomplete'), 'username webauthn');
   t.is(await tab.getAttribute('#password', 'autocomplete'), 'current-password');
   const paste = `document.querySelector('#password').dispatchEvent(new ClipboardEvent('paste', { cancelable: true, bubbles: true }))`;
   t.true(await tab.evaluate(paste), 'nobody cancels the paste');
