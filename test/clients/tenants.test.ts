@@ -159,5 +159,8 @@ test('security 38: pages of one realm name no site and no brand of another', asy
 test('security 38: the pages of the auth domain are not served on client hosts, nor the landing page on the auth domain', async (t) => {
   for (const path of ['/', '/login', '/signup', '/logout', '/signed-out'])
     t.is((await server.browser().navigate(`${NEWS}${path}`)).status, 404, path);
-  t.is((await server.browser().navigate(`${AUTH}${API}/oauth/token?code=${'A'.repeat(43)}`)).status, 404);
+  // There the path is for backends alone, by POST.
+  const landing = await server.browser().navigate(`${AUTH}${API}/oauth/token?code=${'A'.repeat(43)}`);
+  t.is(landing.status, 405);
+  t.is(landing.headers.allow, 'POST');
 });
