@@ -51,5 +51,6 @@ function describeValue({ type, enum: choices, default: fallback, minimum, maximu
 }
 
 function describeDefault({ default: fallback }: Property): string {
-  return fallback === undefined ? 'none' : `\`${String(fallback)}\``;
+  const isEmptyList = Array.isArray(fallback) && fallback.length === 0;
+  return fallback === undefined ? 'none' : `\`${isEmptyList ? '[]' : String(fallback)}\``;
 }

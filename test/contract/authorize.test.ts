@@ -166,7 +166,11 @@ test('contract §3.2: token with an unknown code is 400, without a session, and 
     t.is(answer.location, null);
     t.deepEqual(answer.cookies, []);
   }
-  isFailure(t, await send(server.port, `${AUTH}${API}/oauth/token?code=${'A'.repeat(43)}`), 404);
+  // There the path is for backends alone, by POST, in the words of RFC 6749 §5.2.
+  const elsewhere = await send(server.port, `${AUTH}${API}/oauth/token?code=${'A'.repeat(43)}`);
+  t.is(elsewhere.status, 405);
+  t.is(elsewhere.json().error, 'invalid_request');
+  t.deepEqual(elsewhere.cookies, []);
 });
 
 test('contract §3.3: auto-sso of an anonymous reader ends on the callback with logged_in=false, added before the fragment', async (t) => {
