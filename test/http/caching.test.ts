@@ -12,12 +12,13 @@ test.after.always(() => server.close());
 const [NEWS, AUTH] = [originOf('news'), originOf('auth')];
 const API = '/api/auth/v1';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'] as const;
-/** The same for everybody, and so the only ones that may be kept: the script, metadata and keys (security 78). */
+/** The same for everybody, and so the only ones that may be kept: the script, metadata and keys (security 78), and origins. */
 const PUBLIC = [
   `${API}/sdk.js`,
   '/.well-known/openid-configuration',
   '/.well-known/oauth-authorization-server',
   '/oauth/jwks',
+  '/.well-known/webauthn',
 ];
 
 /** What makes an answer one that no cache keeps. */
