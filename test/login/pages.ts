@@ -35,7 +35,7 @@ export const headingOf = (page: Answer): string =>
   (/<h1>([\s\S]*?)(?:<span|<\/h1>)/.exec(page.text)?.[1] ?? '').replaceAll('&#39;', "'").trim();
 /** The words of the notice above the form; null without one. */
 export const noticeOf = (page: Answer): string | null =>
-  /role="alert"[\s\S]*?<p>([\s\S]*?)<\/p>/.exec(page.text)?.[1]?.replaceAll('&#39;', "'").trim() ?? null;
+  /id="problem" role="alert"[\s\S]*?<p>([\s\S]*?)<\/p>/.exec(page.text)?.[1]?.replaceAll('&#39;', "'").trim() ?? null;
 export const errorOf = (page: Answer): string | null =>
   /class="field-error"[^>]*>([^<]*)</.exec(page.text)?.[1] ?? null;
 export const isSignedIn = async (browser: Browser, site = AUTH): Promise<boolean> =>
