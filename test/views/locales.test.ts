@@ -12,7 +12,7 @@ const pages = createPages({ viewsFolder: VIEWS });
 const LOCALES = ['ar', 'de', 'en', 'es', 'fr', 'hi'];
 /** Messages that are rightly the same in another language: signs, names, words that both have. */
 const SAME = new Set(['layout.title', 'direction', 'error_page.status']);
-const SAME_WORDS = /^(Name|Details|Code|Continue|Menu|Type|Date|Message|Session|Sessions|Passkeys|Link|Browser|Apps?)$/;
+const SAME_WORDS = /^(Name|Details|Code|Continue|Menu|Type|Date|Message|Session|Sessions|Sites|Passkeys|Link|Browser|Apps?)$/;
 
 type Elements = ReturnType<IntlMessageFormat['getAst']>;
 type Plural = { options: string[] };
@@ -111,6 +111,11 @@ test('Arabic turns a page around, keeps what is typed in Latin letters as it is,
       identifier: 'reader@example.com',
       problem: null,
       retryAfterSeconds: null,
+      showsPassword: true,
+      codeWay: null,
+      hasPasskeys: false,
+      forgotUrl: null,
+      passwordUrl: null,
       signUpUrl: null,
       providers: [],
       otherAccount: null,
