@@ -12,7 +12,8 @@ const pages = createPages({ viewsFolder: VIEWS });
 const LOCALES = ['ar', 'de', 'en', 'es', 'fr', 'hi'];
 /** Messages that are rightly the same in another language: signs, names, words that both have. */
 const SAME = new Set(['layout.title', 'direction', 'error_page.status']);
-const SAME_WORDS = /^(Name|Details|Code|Continue|Menu|Type|Date|Message|Session|Sessions|Sites|Passkeys|Link|Browser|Apps?)$/;
+const SAME_WORDS =
+  /^(Name|Details|Code|Continue|Menu|Type|Date|Message|Session|Sessions|Sites|Passkeys|Link|Browser|Apps?)$/;
 
 type Elements = ReturnType<IntlMessageFormat['getAst']>;
 type Plural = { options: string[] };
