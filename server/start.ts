@@ -7,6 +7,7 @@ import { type Listener, listen } from './http/server.ts';
 import type { Log } from './lib/log.ts';
 import { warnOfUnserved } from './mfa/mfa.ts';
 import { listenOps, type Ops } from './ops/ops.ts';
+import { faultOfVerification, settingsSchema } from './realms/realms.ts';
 import { createServices, type Services } from './services.ts';
 
 export type RunningServer = { port: number; opsPort: number | null; services: Services; close(): Promise<void> };
@@ -71,8 +72,14 @@ async function warnOfDomains({ realms, clients, log, db }: Services) {
   }
 }
 
-/** Loopback relaxations and a public auth domain never run together. */
-async function refuseContradictions({ config, realms, log }: Services) {
+/** What the stored realms ask for and this installation cannot do, and loopback relaxations beside a public auth domain. */
+async function refuseContradictions({ config, realms, messages, db, log }: Services) {
+  const reaches = { email: messages.canReach('email'), phone: messages.canReach('phone') };
+  const faults = (await realms.listStored(db)).flatMap(({ slug, settings }) => {
+    const fault = faultOfVerification(settingsSchema.parse(settings), reaches);
+    return fault === null ? [] : [`Realm ${slug}, settings.verification: ${fault} (npx causeway apply).`];
+  });
+  if (faults.length > 0) throw new Error(faults.join('\n'));
   if (!config.allowLoopback) return;
   const exposed = await realms.listPublicAuthDomains();
   if (exposed.length > 0) {

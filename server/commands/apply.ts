@@ -6,14 +6,14 @@ import { basename, dirname } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import type { Audit } from '../audit/audit.ts';
 import type { ClientDraft, Clients, StoredClient } from '../clients/clients.ts';
-import { type Config, processEnvironment } from '../config.ts';
+import { processEnvironment } from '../config.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { RealmId } from '../lib/ids.ts';
 import type { Realms } from '../realms/realms.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { type CommandContext, CommandFailed } from './context.ts';
 import { compareRealm, type RealmDifference } from './difference.ts';
-import { checkTogether, type StoredState, warnTogether } from './realm_checks.ts';
+import { type CheckedConfig, checkTogether, type StoredState, warnTogether } from './realm_checks.ts';
 import { readRealmFile } from './realm_file.ts';
 import type { Environment } from './yaml_text.ts';
 
@@ -39,7 +39,7 @@ export async function applyRealmFile(
     text: string;
     fileName: string;
     environment: Environment;
-    config: Pick<Config, 'allowLoopback' | 'isTrial'>;
+    config: CheckedConfig;
     db: Database;
     isDryRun: boolean;
     isPrune: boolean;

@@ -6,7 +6,7 @@ import type { Config } from '../config.ts';
 import { hashToken } from '../lib/token.ts';
 import { isLoopbackHost } from '../lib/url.ts';
 import { warnOfUnserved } from '../mfa/mfa.ts';
-import type { Domain, StoredRealm } from '../realms/realms.ts';
+import { type Domain, faultOfVerification, type StoredRealm, settingsSchema } from '../realms/realms.ts';
 import { type RealmFile, spell } from './realm_file.ts';
 import type { RealmOutline } from './wanted_realm.ts';
 import type { Path } from './yaml_text.ts';
@@ -14,11 +14,14 @@ import type { Path } from './yaml_text.ts';
 /** A realm with everything in it, as the database has it. */
 export type StoredState = { realm: StoredRealm; domains: readonly Domain[]; clients: readonly StoredClient[] };
 
+/** What the configuration has to say about realms. */
+export type CheckedConfig = Pick<Config, 'allowLoopback' | 'isTrial' | 'smtpUrl' | 'smsWebhook'>;
+
 type Checked = {
   file: RealmFile;
   stored: readonly StoredState[];
   isPrune: boolean;
-  config: Pick<Config, 'allowLoopback' | 'isTrial'>;
+  config: CheckedConfig;
 };
 type Claim = { host: string; path: Path; slug: string | null; says: string };
 type Kept = { domain: Domain; slug: string; client: string | null };
@@ -34,6 +37,7 @@ export function checkTogether(checked: Checked): void {
     checkSignInPage(outline, state, { ...checked, kept });
     checkSecrets(file, outline, state);
     checkUpstreams(file, outline, state);
+    checkVerification(outline, state, checked);
   }
   checkProxySecrets(checked);
   checkLoopback(checked, kept);
@@ -164,6 +168,16 @@ function checkUpstreams({ yaml }: RealmFile, { upstreams }: RealmOutline, state:
     if (!hasSecret && !stored)
       yaml.fault(at, `${spell(at)} is missing: a new provider needs it, such as \${NAME} from the environment`);
   }
+}
+
+/** Without DATABASE_URL the demo catches what is sent, so everybody can be reached. */
+function checkVerification(outline: RealmOutline, state: StoredState | null, { file, config, isPrune }: Checked): void {
+  const left = isPrune ? {} : state?.realm.settings;
+  const settings = settingsSchema.safeParse({ ...left, ...outline.settings }).data;
+  if (!settings || config.isTrial) return;
+  const fault = faultOfVerification(settings, { email: config.smtpUrl !== null, phone: config.smsWebhook !== null });
+  const path = [...outline.path, 'settings', ...('verification' in outline.settings ? ['verification'] : [])];
+  if (fault !== null) file.yaml.fault(path, `${spell(path)}: ${fault}`);
 }
 
 function checkProxySecrets({ file, stored }: Checked): void {

@@ -32,6 +32,7 @@ export type RealmOutline = {
   slug: string | null;
   auth: Place | null;
   authenticationUrl: string | null | undefined;
+  settings: Raw;
   upstreams: { path: Path; id: string; secretKey: string; hasSecret: boolean }[];
   clients: {
     path: Path;
@@ -54,6 +55,7 @@ export function toOutline({ raw, path }: { raw: Raw; path: Path }): RealmOutline
     slug: asText(raw['slug']),
     auth: parseOrigin(asText(raw['auth_domain']) ?? ''),
     authenticationUrl: pageOf(raw),
+    settings: asRaw(raw['settings']) ?? {},
     upstreams: asList(raw['upstream']).map((value, index) => {
       const entry = asRaw(value) ?? {};
       const secretKey = entry['provider'] === 'apple' ? 'private_key' : 'client_secret';

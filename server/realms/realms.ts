@@ -33,6 +33,7 @@ export {
   type StoredUpstream,
   type UpstreamDraft,
 } from './upstreams.ts';
+export { faultOfVerification, type Reaches } from './verification.ts';
 
 export type Realm = {
   id: RealmId;

@@ -8,6 +8,7 @@ import { createAudit } from '../../server/audit/audit.ts';
 import { createClients } from '../../server/clients/clients.ts';
 import { applyRealmFile, readStored } from '../../server/commands/apply.ts';
 import { presentRealmFile } from '../../server/commands/export.ts';
+import { Secret } from '../../server/config.ts';
 import { openDatabase } from '../../server/db/database.ts';
 import { asHost } from '../../server/lib/ids.ts';
 import { createPasswords } from '../../server/passwords/passwords.ts';
@@ -20,6 +21,8 @@ type Options = {
   environment?: Record<string, string>;
   allowLoopback?: boolean;
   isTrial?: boolean;
+  canMail?: boolean;
+  canText?: boolean;
   isDryRun?: boolean;
   isPrune?: boolean;
   fileName?: string;
@@ -42,7 +45,12 @@ export async function setUp() {
       text,
       fileName: options.fileName ?? 'realm.yaml',
       environment: options.environment ?? {},
-      config: { allowLoopback: options.allowLoopback ?? false, isTrial: options.isTrial ?? false },
+      config: {
+        allowLoopback: options.allowLoopback ?? false,
+        isTrial: options.isTrial ?? false,
+        smtpUrl: options.canMail ? new Secret('smtp://127.0.0.1:25') : null,
+        smsWebhook: options.canText ? 'https://texts.example/' : null,
+      },
       db,
       realms,
       clients,
