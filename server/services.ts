@@ -179,7 +179,18 @@ export async function createServices(options: {
     fetch: outgoing,
     oldSessionSecret: config.oldSessionSecret?.reveal() ?? null,
   });
-  const upstream = createUpstream({ db, audit, rateLimits, realms, accounts, ownership, mfa, login, fetch: outgoing });
+  const upstream = createUpstream({
+    db,
+    audit,
+    rateLimits,
+    realms,
+    accounts,
+    ownership,
+    messages,
+    mfa,
+    login,
+    fetch: outgoing,
+  });
   const oauth = createOAuth({ db, audit, sessions });
   const provider = createProvider({ db, audit, accounts });
   const registration = createRegistration({ db, audit, clients, allowLoopback: config.allowLoopback });

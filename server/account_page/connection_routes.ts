@@ -8,7 +8,7 @@ import { csrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
-import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { createFailurePage, keepBrowser } from '../upstream/middleware.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { type Gate, leaveNote, takeNote } from './middleware.ts';
@@ -73,7 +73,9 @@ export function connectionRoutes(
     const form = await readForm(ctx, disconnectForm);
     const signedIn = await admit(ctx, form, { identity: form.identity });
     if (!signedIn) return;
-    const outcome = await upstream.unlink(signedIn, form.identity, addressOf(ctx));
+    const from = { address: addressOf(ctx), locale: languageOf(ctx) };
+    const { realm } = siteOf(ctx);
+    const outcome = await upstream.unlink(realm, signedIn.account.id, { id: form.identity, from });
     if (!outcome.ok && outcome.reason === 'unknown')
       throw new AppError('not_found', { description: 'None of your connections has this id.' });
     if (!outcome.ok) {

@@ -29,6 +29,7 @@ export { parsePhone } from './phone.ts';
 export { createPasswordReset, type PasswordReset, type ResetRefused } from './reset_password.ts';
 export { parseUsername } from './username.ts';
 export { createVerification, type Verification, type VerificationOutcome, withOutcome } from './verify_email.ts';
+export { hasOwnWayIn } from './ways_in.ts';
 export type { VouchedPerson } from './without_password.ts';
 
 export type Account = {

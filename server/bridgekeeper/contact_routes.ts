@@ -12,11 +12,13 @@ import type {
   Verification,
 } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
+import type { Clients } from '../clients/clients.ts';
 import { readJson } from '../http/body.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type Context, routes } from '../http/route.ts';
+import { parseHost } from '../lib/url.ts';
 import { askerOf, findWaiting, keepWaiting, waitingOf } from '../login/middleware.ts';
-import { addressOf, brandedClientOf, languageOf, siteOf } from '../realms/middleware.ts';
+import { addressOf, brandedClientOf, languageOf, noteBrandOf, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { presentPasswordFault, presentUser } from './present.ts';
 
@@ -63,11 +65,12 @@ const PASSWORD_SET = 'The password has been changed. Sign in with the new one.';
 
 export function bridgekeeperContactRoutes(options: {
   reader: Reader;
+  clients: Clients;
   oneTimeCodes: OneTimeCodes;
   passwordReset: PasswordReset;
   verification: Verification;
 }) {
-  const { reader, oneTimeCodes, passwordReset, verification } = options;
+  const { reader, clients, oneTimeCodes, passwordReset, verification } = options;
 
   async function sendOtp(ctx: Context) {
     const body = await readJson(ctx, sendOtpBody);
@@ -101,8 +104,16 @@ export function bridgekeeperContactRoutes(options: {
   async function forgotPassword(ctx: Context) {
     const body = await readJson(ctx, forgotBody);
     const given = { email: body.email, currentHost: body['current-host'] || null };
+    await noteNamedSite(ctx, given.currentHost);
     refuseRequest(await passwordReset.request(siteOf(ctx).realm, given, askerOf(ctx, null)));
     ctx.body = { message: LINK_SENT };
+  }
+
+  /** The letter takes the looks of the site that the app names, as the link in it leads there. */
+  async function noteNamedSite(ctx: Context, currentHost: string | null) {
+    const named = parseHost(currentHost?.trim().replace(/^https?:\/\/|\/+$/gi, ''));
+    const client = named && (await clients.findForHost(named));
+    if (client?.realmId === siteOf(ctx).realm.id) noteBrandOf(ctx, client);
   }
 
   async function resetWithToken(ctx: Context) {

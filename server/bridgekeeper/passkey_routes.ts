@@ -13,7 +13,7 @@ import type { Login, Unverified } from '../login/login.ts';
 import { keepSignedIn, readAttempt } from '../login/middleware.ts';
 import type { CodeRefused, Mfa, Passkey, Throttled } from '../mfa/mfa.ts';
 import { clearChallenge, findChallenge, placeOf, placeToBegin, requireFactorChange } from '../mfa/middleware.ts';
-import { addressOf, siteOf } from '../realms/middleware.ts';
+import { addressOf, languageOf, siteOf } from '../realms/middleware.ts';
 import { echoToken } from '../sessions/middleware.ts';
 import { answerCompleted } from './middleware.ts';
 
@@ -114,7 +114,8 @@ export function bridgekeeperPasskeyRoutes(options: { db: Database; mfa: Mfa; log
 
   async function remove(ctx: Context) {
     const signedIn = await requireFactorChange(ctx, reader);
-    const outcome = await passkeys.remove(siteOf(ctx).realm, readerOf(signedIn), idOf(ctx), addressOf(ctx));
+    const from = { address: addressOf(ctx), locale: languageOf(ctx) };
+    const outcome = await passkeys.remove(siteOf(ctx).realm, readerOf(signedIn), idOf(ctx), from);
     if (!outcome.ok) throw outcome.reason === 'unknown' ? unknown() : lastCredential();
     ctx.body = { message: 'The passkey is removed.' };
   }

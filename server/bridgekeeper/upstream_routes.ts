@@ -12,7 +12,7 @@ import { configuredUrl, type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { asHost, type CallbackUri } from '../lib/ids.ts';
 import { checkCallback } from '../lib/url.ts';
-import type { ReturnTo } from '../login/login.ts';
+import type { Identified, ReturnTo } from '../login/login.ts';
 import { keepSignedIn, readAttempt } from '../login/middleware.ts';
 import { keepChallenge } from '../mfa/middleware.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
@@ -20,6 +20,7 @@ import type { StoredUpstream } from '../realms/realms.ts';
 import { createFailurePage, keepBrowser } from '../upstream/middleware.ts';
 import type { Failure, Upstream } from '../upstream/upstream.ts';
 import { answerCompleted, secondFactorCode, startFlow } from './middleware.ts';
+import { presentUser } from './present.ts';
 
 const LOGIN = '/api/auth/v1/login';
 const AUTHORIZE = '/api/auth/v1/oauth/authorize';
@@ -35,6 +36,7 @@ const tokenBody = z.object({
     error: 'must be the token of the provider, or {"access-token": …}',
   }),
   nonce: z.string().max(500).nullish(),
+  'set-session': z.boolean({ error: 'must be true or false' }).nullish(),
 });
 const oneTapBody = z.object({
   token,
@@ -106,7 +108,16 @@ export function bridgekeeperUpstreamRoutes(options: {
     const body = await readJson(ctx, tokenBody);
     const given = typeof body.token === 'string' ? body.token : (body.token['id-token'] ?? body.token['access-token']);
     if (!given) throw new AppError('invalid_request', { description: 'token: send "access-token" or "id-token".' });
-    answerCompleted(ctx, await check(ctx, entry, { token: given, nonce: body.nonce ?? null }));
+    const brought = { token: given, nonce: body.nonce ?? null };
+    if (body['set-session'] === false) return answerIdentified(ctx, await identify(ctx, entry, brought));
+    answerCompleted(ctx, await check(ctx, entry, brought));
+  }
+
+  async function identify(ctx: Context, entry: StoredUpstream, given: { token: string; nonce: string | null }) {
+    const outcome = await upstream.identifyByToken(await readAttempt(ctx, reader), entry, given);
+    if (!outcome.ok) throw tokenRefusal(outcome, entry);
+    if (!outcome.identified.ok) throw new AppError('verification_required');
+    return outcome.identified;
   }
 
   async function googleOneTap(ctx: Context) {
@@ -196,6 +207,17 @@ export function bridgekeeperUpstreamRoutes(options: {
       handle: signInWithToken,
     },
   ]);
+}
+
+/** Who it is, without cookie or token: the app holds no session of ours. */
+function answerIdentified(ctx: Context, identified: Extract<Identified, { ok: true }>): void {
+  ctx.body =
+    identified.kind === 'identified'
+      ? { user: presentUser(identified.account) }
+      : {
+          code: secondFactorCode(identified),
+          message: 'This account signs in with a second factor. Send the token with "set-session": true.',
+        };
 }
 
 /** The way back to a client, with the origins that the redirects after a form reach on it. */

@@ -60,6 +60,12 @@ export type Outdated = { ok: false; reason: 'wrong' };
 /** What a proof leads to. */
 export type Completed = SignedInNow | SecondFactorNeeded | OverLimit | Unverified;
 
+/** Who somebody has proved to be, while no session begins; nobody is told where the proof would not be enough for one. */
+export type Identified =
+  | { ok: true; kind: 'identified'; account: Account }
+  | { ok: true; kind: 'second-factor'; need: Challenge['need'] }
+  | Unverified;
+
 /** Sign-outs everywhere that hit a sign-in one after the other, each between its commit and its answer. */
 const MOST_BEGINNINGS = 3;
 const OUTDATED: Outdated = { ok: false, reason: 'wrong' };
@@ -83,10 +89,8 @@ export function createCompletion(options: {
   async function begin(attempt: Attempt, proof: Proof | PasswordProof, again = 0): Promise<Completed | Outdated> {
     const { realm, current } = attempt;
     const { accountId } = proof;
-    if (realm.settings.verification === 'before-session') {
-      const account = await accounts.findById(db, accountId);
-      if (account && account.verificationStatus === null) return { ok: false, reason: 'unverified', account };
-    }
+    const unverified = await findUnverified(realm, accountId);
+    if (unverified) return unverified;
     const need = await mfa.needAfter(db, realm, proof);
     if (need) {
       const token = await db.transaction(async (q) =>
@@ -132,6 +136,23 @@ export function createCompletion(options: {
     });
   }
 
+  async function findUnverified(realm: Realm, accountId: AccountId): Promise<Unverified | null> {
+    if (realm.settings.verification !== 'before-session') return null;
+    const account = await accounts.findById(db, accountId);
+    return account && account.verificationStatus === null ? { ok: false, reason: 'unverified', account } : null;
+  }
+
+  /** Who has proved to be somebody; begins nothing. @throws AppError when the account is gone or disabled by now */
+  async function identify(realm: Realm, proof: Proof): Promise<Identified> {
+    const unverified = await findUnverified(realm, proof.accountId);
+    if (unverified) return unverified;
+    const need = await mfa.needAfter(db, realm, proof);
+    if (need) return { ok: true, kind: 'second-factor', need };
+    const account = await accounts.findById(db, proof.accountId);
+    if (!account) throw new AppError('invalid_credentials');
+    return { ok: true, kind: 'identified', account };
+  }
+
   /** A sign-in that was under way when the account was disabled or its password changed must not outlive that. */
   const isOutdated = async (q: Queryable, proof: Proof | PasswordProof): Promise<boolean> =>
     !(await accounts.holdEnabled(q, proof.accountId, 'passwordHash' in proof ? proof.passwordHash : null));
@@ -152,5 +173,5 @@ export function createCompletion(options: {
     return { ok: true, kind: 'session', credential, deviceCookie, signedIn };
   }
 
-  return { complete, completePassword: begin, finish };
+  return { complete, completePassword: begin, identify, finish };
 }

@@ -37,7 +37,16 @@ import { createSignUp } from './sign_up.ts';
 import { signInTakes } from './throttle.ts';
 
 export type { CodeSignIn, CodeSignInRefused, ShowCode } from './code_sign_in.ts';
-export type { Attempt, Completed, OverLimit, Proof, SecondFactorNeeded, SignedInNow, Unverified } from './complete.ts';
+export type {
+  Attempt,
+  Completed,
+  Identified,
+  OverLimit,
+  Proof,
+  SecondFactorNeeded,
+  SignedInNow,
+  Unverified,
+} from './complete.ts';
 export { logoutGate } from './logout_gate.ts';
 export type { PendingRefused } from './pending.ts';
 export type { ReturnTo } from './return_handle.ts';
@@ -80,7 +89,7 @@ export function createLogin(options: {
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
   const tellOfNewDevice = createNewDeviceNotice({ ...options, deviceSealer });
   const completion = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer, tellOfNewDevice });
-  const { complete, completePassword, finish } = completion;
+  const { complete, completePassword, identify, finish } = completion;
   const limitQuestions = createLimitQuestions({ db, audit, sessions, accounts, finish, tellOfNewDevice });
   const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
   const adoptSession = createSessionAdoption({ db, audit, rateLimits, accounts, oldSessions, complete });
@@ -256,6 +265,7 @@ export function createLogin(options: {
     pending,
     complete,
     completePassword,
+    identify,
     limitQuestions,
     ...secondFactor,
     ...passkey,

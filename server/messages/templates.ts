@@ -34,11 +34,11 @@ export const TEMPLATES = {
     needs: { link: 'link', time: 'time' },
     takes: { device: 'text', address: 'text' },
   },
-  /** `change`: added, removed; `factor`: totp, passkey, recovery_codes, phone, upstream, or any name. */
+  /** `change`: added, removed; `factor`: totp, passkey, recovery_codes, phone, upstream (with `provider`), or any name. */
   'factor-changed': {
     channel: 'email',
     needs: { change: 'text', factor: 'text', link: 'link', time: 'time' },
-    takes: { device: 'text', address: 'text' },
+    takes: { provider: 'text', device: 'text', address: 'text' },
   },
   'account-deleted': { channel: 'email', needs: { time: 'time' } },
   'phone-code': { channel: 'phone', needs: { code: 'code', minutes: 'number' } },

@@ -194,7 +194,7 @@ export function createFactors(options: {
       values: {
         change: CHANGES[change.type],
         factor: change.kind.replace('-', '_'),
-        link: `${realm.authOrigin}/account/two-step`,
+        link: `${realm.authOrigin}/account/${change.kind === 'passkey' ? 'passkeys' : 'two-step'}`,
         time: Date.now(),
         ...(from.address !== null && { address: from.address }),
       },

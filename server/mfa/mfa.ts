@@ -69,7 +69,7 @@ export function createMfa(options: {
   audit: Audit;
   rateLimits: RateLimits;
   accounts: Accounts;
-  messages: Pick<Messages, 'send'>;
+  messages: Pick<Messages, 'send' | 'canReach'>;
   secrets: readonly string[];
   /** Whether an account is connected with another provider, through which it could sign in without a passkey. */
   hasIdentity: (q: Queryable, id: AccountId) => Promise<boolean>;
@@ -78,7 +78,17 @@ export function createMfa(options: {
   const tries = createTries({ db, audit, rateLimits });
   const factors = createFactors({ db, audit, accounts, messages, tries, secrets: options.secrets });
   const challenges = createChallenges({ db, accounts, tries, factors });
-  const passkeys = createPasskeys({ db, audit, rateLimits, accounts, tries, factors, challenges, hasIdentity });
+  const passkeys = createPasskeys({
+    db,
+    audit,
+    rateLimits,
+    accounts,
+    tries,
+    factors,
+    challenges,
+    messages,
+    hasIdentity,
+  });
 
   /** What still stands between a proof and a session; null when nothing. */
   async function needAfter(

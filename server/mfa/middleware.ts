@@ -8,7 +8,7 @@ import { AppError } from '../http/errors.ts';
 import type { Context } from '../http/route.ts';
 import type { PlainToken } from '../lib/ids.ts';
 import { createToken, parseToken } from '../lib/token.ts';
-import { addressOf, isSiteOpen, siteOf } from '../realms/middleware.ts';
+import { addressOf, isSiteOpen, languageOf, siteOf } from '../realms/middleware.ts';
 import {
   CEREMONY_SECONDS,
   CHALLENGE_SECONDS,
@@ -61,7 +61,7 @@ const CEREMONY_COOKIE = '__Host-qt-passkey';
 export function placeOf(ctx: Context): Place {
   const cookie = readCookie(ctx, CEREMONY_COOKIE);
   const browser = cookie.kind === 'one' ? parseToken(cookie.value) : null;
-  return { ...siteOf(ctx), address: addressOf(ctx), browser };
+  return { ...siteOf(ctx), address: addressOf(ctx), locale: languageOf(ctx), browser };
 }
 
 /** The same, for a browser that begins a ceremony: it keeps its cookie, or gets one. */

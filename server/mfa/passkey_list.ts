@@ -1,11 +1,12 @@
 // The passkeys that an account has: listed, renamed, removed.
 
-import type { Accounts } from '../accounts/accounts.ts';
+import { type Accounts, hasOwnWayIn } from '../accounts/accounts.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId } from '../lib/ids.ts';
+import type { Messages } from '../messages/messages.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { Factors } from './factors.ts';
-import type { SignedInReader } from './mfa.ts';
+import type { From, SignedInReader } from './mfa.ts';
 import * as store from './passkey_store.ts';
 import type { Passkey } from './passkeys.ts';
 
@@ -16,9 +17,10 @@ export function createPasskeyList(options: {
   db: Database;
   accounts: Accounts;
   factors: Factors;
+  messages: Pick<Messages, 'canReach'>;
   hasIdentity: (q: Queryable, id: AccountId) => Promise<boolean>;
 }) {
-  const { db, accounts, factors } = options;
+  const { db, factors } = options;
 
   /** The passkeys of an account, oldest first. */
   const list = async (q: Queryable, accountId: AccountId): Promise<Passkey[]> =>
@@ -44,7 +46,7 @@ export function createPasskeyList(options: {
     realm: Realm,
     reader: SignedInReader,
     id: string,
-    address: string | null,
+    from: From,
   ): Promise<{ ok: true } | { ok: false; reason: 'unknown' | 'last-credential' }> {
     const { accountId, sessionId } = reader;
     return db.transaction(async (q) => {
@@ -55,20 +57,15 @@ export function createPasskeyList(options: {
       if (passkeys.length === 1 && !(await hasOtherWayIn(q, realm, accountId)))
         return { ok: false, reason: 'last-credential' };
       await store.deletePasskey(q, accountId, id);
-      const from = { address, sessionId };
-      await factors.noteChange(q, { realm, accountId, from, type: 'factor.removed', kind: 'passkey' });
+      const change = { realm, accountId, from: { ...from, sessionId } };
+      await factors.noteChange(q, { ...change, type: 'factor.removed', kind: 'passkey' });
       return { ok: true };
     });
   }
 
   /** Whether an account could still sign in without any passkey. */
-  async function hasOtherWayIn(q: Queryable, realm: Realm, id: AccountId): Promise<boolean> {
-    const methods = realm.settings.sign_in_methods;
-    if (methods.includes('password') && (await accounts.hasPassword(q, id))) return true;
-    if (await options.hasIdentity(q, id)) return true;
-    const isCodeOffered = methods.includes('code') || methods.includes('link');
-    return isCodeOffered && ((await accounts.findById(q, id))?.verificationStatus ?? null) !== null;
-  }
+  const hasOtherWayIn = async (q: Queryable, realm: Realm, accountId: AccountId): Promise<boolean> =>
+    (await hasOwnWayIn(q, { realm, accountId }, options)) || options.hasIdentity(q, accountId);
 
   return { list, rename, remove };
 }

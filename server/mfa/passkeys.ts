@@ -14,6 +14,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId, PlainToken, SessionId } from '../lib/ids.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
+import type { Messages } from '../messages/messages.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import { brandOf, type Domain, type Realm } from '../realms/realms.ts';
 import type { Challenges } from './challenges.ts';
@@ -43,8 +44,14 @@ export type Passkey = {
   isBackupEligible: boolean;
   transports: readonly AuthenticatorTransport[];
 };
-/** Where a ceremony takes place: the page's host, and the browser by the cookie that it holds for ceremonies. */
-export type Place = { realm: Realm; domain: Domain; address: string | null; browser: PlainToken | null };
+/** Where a ceremony takes place: the page's host, and the browser by the cookie that it holds for ceremonies; locale: of its reader. */
+export type Place = {
+  realm: Realm;
+  domain: Domain;
+  address: string | null;
+  locale: string;
+  browser: PlainToken | null;
+};
 /** What a browser sends back: the ceremony's id, and the authenticator's answer as it came. */
 export type Given = { ceremony: string; response: unknown };
 export type Begun<Options> = { ok: true; ceremony: PlainToken; options: Options };
@@ -71,6 +78,7 @@ export function createPasskeys(options: {
   tries: Tries;
   factors: Factors;
   challenges: Challenges;
+  messages: Pick<Messages, 'canReach'>;
   hasIdentity: (q: Queryable, id: AccountId) => Promise<boolean>;
 }) {
   const { db, audit, rateLimits, tries, factors, challenges } = options;
@@ -254,7 +262,7 @@ export function createPasskeys(options: {
   ): Promise<PasskeyAdded | PasskeyRefused> {
     const { accountId, sessionId } = reader;
     const { realm } = place;
-    const from = { address: place.address, sessionId };
+    const from = { address: place.address, locale: place.locale, sessionId };
     const ceremony = await consume(place, given, 'register');
     const isTheirs = ceremony?.accountId === accountId && ceremony.sessionId === sessionId;
     const made = isTheirs

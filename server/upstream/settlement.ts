@@ -8,6 +8,7 @@ import { parseLimit } from '../lib/duration.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { RateLimits, Take } from '../ratelimit/ratelimit.ts';
 import type { Realm, StoredUpstream } from '../realms/realms.ts';
+import type { Teller, TellOwner } from './connection_notice.ts';
 import { decideLinking, type LinkingFacts } from './linking.ts';
 import type { UpstreamPerson } from './person.ts';
 import * as store from './store.ts';
@@ -18,7 +19,7 @@ type Settling = {
   person: UpstreamPerson;
   /** Who is signed in and asked for the connection; null for a sign-in. */
   linkTo: AccountId | null;
-  address: string | null;
+  from: Teller;
 };
 export type SettleRefusal = 'sign-in-first' | 'sign-up-closed' | 'taken' | 'refused';
 export type Settled =
@@ -32,12 +33,13 @@ export function createSettlement(options: {
   rateLimits: RateLimits;
   accounts: Accounts;
   ownership: Ownership;
+  tellOwner: TellOwner;
 }) {
-  const { db, audit, rateLimits, accounts, ownership } = options;
+  const { db, audit, rateLimits, accounts, ownership, tellOwner } = options;
 
   async function settle(of: Settling): Promise<Settled> {
     if (decideLinking(await readFacts(db, of)).kind === 'create') {
-      const taken = await rateLimits.take([signUpTake(of.realm, of.address)]);
+      const taken = await rateLimits.take([signUpTake(of.realm, of.from.address)]);
       if (!taken.isAllowed) return { ok: false, reason: 'throttled', retryAfterSeconds: taken.retryAfterSeconds };
     }
     for (;;) {
@@ -50,7 +52,8 @@ export function createSettlement(options: {
   }
 
   async function settleIn(q: Queryable, of: Settling): Promise<Settled> {
-    const { realm, upstream, person, address } = of;
+    const { realm, upstream, person, from } = of;
+    const { address } = from;
     const decision = decideLinking(await readFacts(q, of));
     const vouched = {
       email: person.email,
@@ -79,11 +82,14 @@ export function createSettlement(options: {
       await ownership.takeOver(q, { id: accountId, realmId: realm.id }, address);
     }
     await connect(q, of, accountId);
+    // Whoever has just made an account knows what it is connected with.
+    await tellOwner(q, { realm, accountId, change: 'added', provider: upstream.id, from });
     return { ok: true, accountId };
   }
 
   async function connect(q: Queryable, of: Settling, accountId: AccountId): Promise<void> {
-    const { realm, upstream, person, address } = of;
+    const { realm, upstream, person, from } = of;
+    const { address } = from;
     const isNew = await store.insertIdentity(q, { realmId: realm.id, accountId, upstreamId: upstream.id, person });
     if (!isNew) throw new Overtaken();
     const detail = { provider: upstream.id };

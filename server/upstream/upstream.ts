@@ -2,7 +2,7 @@
 // provider proves becomes an account. Every sign-in ends in login.complete, so nothing that stands between a proof and a session
 // is skipped. Tokens of the provider are used and forgotten.
 
-import type { Accounts, OwnerHook, Ownership, SignedIn } from '../accounts/accounts.ts';
+import { type Accounts, hasOwnWayIn, type OwnerHook, type Ownership, type SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
@@ -11,12 +11,14 @@ import type { OwnPath } from '../http/redirect.ts';
 import type { AccountId, PlainToken, SessionId } from '../lib/ids.ts';
 import { deriveKey } from '../lib/seal.ts';
 import { createToken, hashToken, parseToken } from '../lib/token.ts';
-import type { Attempt, Completed, Login, ReturnTo } from '../login/login.ts';
+import type { Attempt, Completed, Identified, Login, ReturnTo } from '../login/login.ts';
+import type { Messages } from '../messages/messages.ts';
 import type { Mfa } from '../mfa/mfa.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import type { Realm, Realms, StoredUpstream } from '../realms/realms.ts';
 import { authorizationUrl, type CallbackParameters, exchangeCode, type Proofs } from './code_exchange.ts';
 import { type Connection, createConnections } from './connection.ts';
+import { createConnectionNotice, type Teller } from './connection_notice.ts';
 import { type Claims, toPerson } from './person.ts';
 import { callbackPath } from './providers.ts';
 import { addressTake, createSettlement, type Settled, type SettleRefusal } from './settlement.ts';
@@ -52,6 +54,9 @@ export type Failure = {
 export type Started = { ok: true; url: URL } | Failure;
 export type Finished = { ok: true; completed: Completed | null; returnPath: OwnPath; handle: string } | Failure;
 
+/** What an app brings: the token, and the nonce that it had asked for. */
+type TokenGiven = { token: string; nonce: string | null };
+
 const ATTEMPT_SECONDS = 600;
 
 /** An account that its proven owner takes over keeps no connection of before. */
@@ -71,13 +76,15 @@ export function createUpstream(options: {
   realms: Realms;
   accounts: Accounts;
   ownership: Ownership;
+  messages: Pick<Messages, 'send' | 'canReach'>;
   mfa: Mfa;
   login: Login;
   fetch: GuardedFetch;
 }) {
   const { db, audit, rateLimits, accounts, login } = options;
   const connections = createConnections({ realms: options.realms, fetch: options.fetch });
-  const settle = createSettlement({ db, audit, rateLimits, accounts, ownership: options.ownership });
+  const tellOwner = createConnectionNotice(options);
+  const settle = createSettlement({ db, audit, rateLimits, accounts, ownership: options.ownership, tellOwner });
 
   /** The provider of a realm with that id; null when the realm has none such (security 205: from a list, never from the address). */
   const find = (realm: Realm, id: string | undefined): StoredUpstream | null =>
@@ -168,8 +175,28 @@ export function createUpstream(options: {
   async function signInWithToken(
     attempt: Attempt,
     upstream: StoredUpstream,
-    given: { token: string; nonce: string | null },
+    given: TokenGiven,
   ): Promise<{ ok: true; completed: Completed } | Failure> {
+    const settled = await settleToken(attempt, upstream, given);
+    return settled.ok ? { ok: true, completed: await login.complete(attempt, toProof(settled.accountId)) } : settled;
+  }
+
+  /** The same for an app that wants to know who it is and no session. */
+  async function identifyByToken(
+    attempt: Attempt,
+    upstream: StoredUpstream,
+    given: TokenGiven,
+  ): Promise<{ ok: true; identified: Identified } | Failure> {
+    const settled = await settleToken(attempt, upstream, given);
+    if (!settled.ok) return settled;
+    return { ok: true, identified: await login.identify(attempt.realm, toProof(settled.accountId)) };
+  }
+
+  async function settleToken(
+    attempt: Attempt,
+    upstream: StoredUpstream,
+    given: TokenGiven,
+  ): Promise<{ ok: true; accountId: AccountId } | Failure> {
     const { realm, address } = attempt;
     const takes = [addressTake(realm, address)];
     const taken = await rateLimits.take(takes);
@@ -187,7 +214,7 @@ export function createUpstream(options: {
     const settled = await settlePerson(attempt, { upstream, connection, claims: checked.claims, linkTo: null });
     if (!settled.ok) return failure(settled.reason, null, retryOf(settled));
     await rateLimits.giveBack(takes);
-    return { ok: true, completed: await login.complete(attempt, toProof(settled.accountId)) };
+    return settled;
   }
 
   async function settlePerson(
@@ -199,7 +226,7 @@ export function createUpstream(options: {
     const trustedDomains = connection.settings.trusted_email_domains ?? [];
     const person = toPerson(claims, { issuer, provider: connection.provider, trustedDomains });
     const settled = person
-      ? await settle({ realm: attempt.realm, upstream, person, linkTo, address: attempt.address })
+      ? await settle({ realm: attempt.realm, upstream, person, linkTo, from: attempt })
       : ({ ok: false, reason: 'invalid' } as const);
     if (!settled.ok) await recordFailure(attempt, upstream, { reason: settled.reason, detail: null });
     return settled;
@@ -210,24 +237,26 @@ export function createUpstream(options: {
 
   /** Ends a connection, unless it is the only way in (security 165). */
   async function unlink(
-    signedIn: SignedIn,
-    id: string,
-    address: string | null,
+    realm: Realm,
+    accountId: AccountId,
+    { id, from }: { id: string; from: Teller },
   ): Promise<{ ok: true } | { ok: false; reason: 'unknown' | 'last-credential' }> {
-    const { id: accountId, realmId } = signedIn.account;
     return db.transaction(async (q) => {
       await store.lockAccount(q, accountId);
       const identities = await store.listIdentities(q, accountId);
       const identity = identities.find((one) => one.id === id);
       if (!identity) return { ok: false, reason: 'unknown' };
       const isOther =
-        identities.length > 1 ||
-        (await accounts.hasPassword(q, accountId)) ||
+        identities.some((one) => one.id !== id && find(realm, one.upstreamId) !== null) ||
+        (await hasOwnWayIn(q, { realm, accountId }, options)) ||
         (await options.mfa.passkeys.list(q, accountId)).length > 0;
       if (!isOther) return { ok: false, reason: 'last-credential' };
       await store.deleteIdentity(q, accountId, id);
-      const detail = { provider: identity.upstreamId };
-      await audit.record(q, { type: 'identity.disconnected', realmId, accountId, address, detail });
+      const provider = identity.upstreamId;
+      const { address } = from;
+      const realmId = realm.id;
+      await audit.record(q, { type: 'identity.disconnected', realmId, accountId, address, detail: { provider } });
+      await tellOwner(q, { realm, accountId, change: 'removed', provider, from });
       return { ok: true };
     });
   }
@@ -253,7 +282,18 @@ export function createUpstream(options: {
 
   const jobs: readonly Job[] = [{ name: 'upstream.sweep', everySeconds: 300, run: store.deleteExpiredAttempts }];
 
-  return { find, start, startLink, finish, signInWithToken, listIdentities, unlink, listOrigins, jobs };
+  return {
+    find,
+    start,
+    startLink,
+    finish,
+    signInWithToken,
+    identifyByToken,
+    listIdentities,
+    unlink,
+    listOrigins,
+    jobs,
+  };
 }
 
 /**

@@ -82,17 +82,69 @@ test('what is wrong on the page is said on it, and loses no name', async (t) => 
   t.is(await countRows(server, 'passkeys', { account_id: account.id }), 0);
 });
 
-test('security 169: nobody sees the page without a recent sign-in', async (t) => {
+test('security 169: without a recent sign-in the page and its forms lead to one and back, and do nothing on the way', async (t) => {
   const stranger = server.browser();
   t.true((await stranger.navigate(PAGE)).location?.startsWith('/login?request_handle='));
-  const { account, browser } = await signedIn();
+  const { account, browser } = await passkeyReader(server, { site: 'auth' });
+  const list = await browser.follow(PAGE);
+  const id = String(/name="id" value="(\d+)"/.exec(list.text)?.[1]);
+  const csrf_token = csrfOn(list);
   const { db } = server.services;
   await db
     .builder('sessions')
     .where({ account_id: account.id })
     .update({ authenticated_at: db.builder.raw("causeway_now() - interval '20 minutes'") });
   t.true((await browser.navigate(PAGE)).location?.startsWith('/login?request_handle='));
-  t.is((await send(browser, { act: 'remove', id: '1' })).status, 403);
+  t.true(
+    (await send(browser, { act: 'remove', id })).location?.startsWith('/login?request_handle='),
+    'a stale form too',
+  );
+  const detour = await send(browser, { csrf_token, act: 'rename', id, name: 'Other' });
+  t.is(detour.status, 303);
+  const page = await browser.follow(`${AUTH}${detour.location}`, { from: AUTH });
+  t.true(page.text.includes('please sign in once more, to show that it is you'));
+  t.false(page.text.includes('switches to another account'));
+  t.true(page.text.includes(`value="${account.email}"`));
+  t.is(await countRows(server, 'passkeys', { account_id: account.id, name: 'Other' }), 0);
+});
+
+test('what was typed for a passkey comes back after signing in again, and nothing has been done', async (t) => {
+  const { account, browser } = await signedIn();
+  const csrf_token = csrfOn(await browser.follow(PAGE));
+  const { db } = server.services;
+  await db
+    .builder('sessions')
+    .where({ account_id: account.id })
+    .update({ authenticated_at: db.builder.raw("causeway_now() - interval '20 minutes'") });
+  const detour = await send(browser, { csrf_token, act: 'add', name: 'Blue <key>', ceremony: 'x', response: '{}' });
+  const page = await browser.follow(`${AUTH}${detour.location}`, { from: AUTH });
+  const done = await browser.submit(page, { identifier: account.email, password: PASSWORD });
+  const back = await browser.follow(`${AUTH}${done.location}`, { from: AUTH });
+  t.is(new URL(back.url).pathname, '/account/passkeys');
+  t.true(back.text.includes('value="Blue &lt;key&gt;"'));
+  t.regex(back.text, /Nothing has been changed yet/);
+  t.is(await countRows(server, 'passkeys', { account_id: account.id }), 0);
+});
+
+test('the letter about a removed passkey is in the language of its reader', async (t) => {
+  const { account, browser } = await passkeyReader(server, { site: 'auth' });
+  const list = await browser.follow(PAGE);
+  const id = String(/name="id" value="(\d+)"/.exec(list.text)?.[1]);
+  await browser.navigate(PAGE, {
+    method: 'POST',
+    from: PAGE,
+    headers: {
+      'Content-Type': 'application/x-www-form-urlencoded',
+      Origin: 'null',
+      'Accept-Language': 'fr',
+    },
+    body: new URLSearchParams({ csrf_token: csrfOn(list), act: 'remove', id }).toString(),
+  });
+  const letter = await mailbox.until(() =>
+    mailbox.to(account.email).find(({ subject }) => subject.includes('supprimé')),
+  );
+  t.regex(letter.text, /une clé d’accès/);
+  t.is(letter.link, PAGE);
 });
 
 test('the form of the sign-in page signs in with a passkey, and says so when it was not accepted', async (t) => {

@@ -1,6 +1,9 @@
 import test from 'ava';
+import { hasOwnWayIn } from '../../server/accounts/accounts.ts';
+import { asAccountId } from '../../server/lib/ids.ts';
+import { startMailbox } from '../support/mailbox.ts';
 import { beginSession, countRows, signedInBrowser } from '../support/signed_in.ts';
-import { AUTH, browserOf, headingOf, signIn, startWithProvider, whoIs } from './setup.ts';
+import { AUTH, browserOf, headingOf, settingsYaml, signIn, startWithProvider, whoIs } from './setup.ts';
 
 const { idp, server, browser, close } = await startWithProvider();
 test.after.always(close);
@@ -140,12 +143,11 @@ test.serial('security 165: of two connections removed at once one stays', async 
   await db
     .builder('upstream_identities')
     .insert({ ...row, id: '01900000-0000-7000-8000-00000000aaaa', subject: `${person.sub}-2` });
-  const signedIn = { account: { id, realmId: row?.['realm_id'] } } as unknown as Parameters<
-    typeof server.services.upstream.unlink
-  >[0];
+  const realm = await server.realm();
+  const from = { address: null, locale: 'en' };
   const outcomes = await Promise.all(
     [String(row?.['id']), '01900000-0000-7000-8000-00000000aaaa'].map((one) =>
-      server.services.upstream.unlink(signedIn, one, null),
+      server.services.upstream.unlink(realm, asAccountId(id), { id: one, from }),
     ),
   );
   t.deepEqual(outcomes.map(({ ok }) => ok).sort(), [false, true]);
@@ -164,3 +166,76 @@ test.serial("nobody disconnects somebody else's account", async (t) => {
   await reader.submit(await reader.navigate(PAGE), { identity: String(row?.['id']) });
   t.is(await countRows(server, 'upstream_identities', { account_id: id }), 1);
 });
+
+test.serial('security 165: a code to a proven address, as far as mail is sent, is another way in', async (t) => {
+  const mailbox = await startMailbox();
+  const own = await startWithProvider({ mailbox });
+  t.teardown(() => mailbox.close());
+  t.teardown(() => own.close());
+  const { builder } = own.server.services.db;
+  const disconnect = async (isVerified: boolean, methods: string) => {
+    await own.server.apply(settingsYaml(`sign_in_methods: ${methods}`));
+    own.idp.reset();
+    const reader = own.browser();
+    await signIn(reader);
+    const id = String((await whoIs(reader))?.['id']);
+    await builder('accounts')
+      .where({ id })
+      .update({ verification_status: isVerified ? 'email' : null });
+    const answer = await reader.submit(await reader.navigate(PAGE), {});
+    t.is(await countRows(own.server, 'upstream_identities', { account_id: id }), answer.status === 409 ? 1 : 0);
+    return answer.status;
+  };
+  for (const methods of ['[password, code]', '[password, link]', '[code]']) t.is(await disconnect(true, methods), 303);
+  t.is(await disconnect(true, '[password]'), 409, 'codes are not offered');
+  t.is(await disconnect(false, '[password, code]'), 409, 'nobody has proven the address');
+});
+
+test.serial(
+  'security 165: without a way to send, a code is none; a number for sign-in needs the text webhook',
+  async (t) => {
+    idp.reset();
+    const reader = browser();
+    await signIn(reader);
+    const id = String((await whoIs(reader))?.['id']);
+    const phone = { login_phone_number: '+4915112345678', verification_status: 'email' };
+    await db.builder('accounts').where({ id }).update(phone);
+    t.is((await reader.submit(await reader.navigate(PAGE), {})).status, 409);
+    const account = asAccountId(id);
+    const realm = await server.realm();
+    const { accounts } = server.services;
+    const ask = (reaches: { email: boolean; phone: boolean }) =>
+      hasOwnWayIn(db, { realm, accountId: account }, { accounts, messages: { canReach: (kind) => reaches[kind] } });
+    t.true(await ask({ email: false, phone: true }));
+    t.true(await ask({ email: true, phone: false }));
+    t.false(await ask({ email: false, phone: false }));
+  },
+);
+
+test.serial(
+  'security 169: the owner is told of a connection and of its end, in the language of the reader',
+  async (t) => {
+    const mailbox = await startMailbox();
+    const own = await startWithProvider({ mailbox });
+    t.teardown(() => mailbox.close());
+    t.teardown(() => own.close());
+    const { account, browser: plain } = await signedInBrowser(own.server, ['auth', 'news']);
+    const reader = browserOf(own.server, [own.idp]);
+    for (const [host, jar] of plain.jars) for (const [name, value] of jar) reader.jarOf(host).set(name, value);
+    own.idp.reset();
+    await reader.follow(await beginConnecting(reader), { from: own.idp.issuer });
+    const added = await mailbox.next(account.email);
+    t.is(added.subject, 'A way to sign in to Test Group was added');
+    t.regex(added.text, /sign-in with Corp corp[\s\S]*If it was not you, change your password/);
+    t.is(added.link, PAGE);
+    const page = await reader.navigate(PAGE);
+    await reader.submit(page, {}, { headers: { 'Accept-Language': 'de' } });
+    const removed = await mailbox.next(account.email);
+    t.regex(removed.subject, /entfernt$/);
+    t.regex(removed.text, /die Anmeldung mit Corp corp[\s\S]*Waren Sie es nicht, ändern Sie Ihr Passwort/);
+    // Who makes an account by it is told nothing.
+    const person = own.idp.reset();
+    await signIn(own.browser());
+    t.deepEqual(mailbox.to(String(person.email)), []);
+  },
+);

@@ -2,6 +2,7 @@
 
 import type { Answer, Browser } from '../support/browser.ts';
 import { createBrowser } from '../support/browser.ts';
+import type { Mailbox } from '../support/mailbox.ts';
 import { HOSTS, originOf, startTestServer, type TestServer } from '../support/server.ts';
 import { CLIENT_ID, CLIENT_SECRET, type FakeProvider, startFakeProvider } from '../support/upstream_provider.ts';
 
@@ -24,13 +25,19 @@ ${upstream.map((entry) => `      - ${entry}`).join('\n')}
       - { id: sports, kind: first-party, name: The Sports, domain: ${HOSTS.sports} }
 `;
 
+/** Other settings for the realm; all else stays. */
+export const settingsYaml = (settings: string) =>
+  `realms: [{ slug: test, auth_domain: ${HOSTS.auth}, settings: { ${settings} } }]`;
+
 export const entryOf = (idp: FakeProvider, id: string, more = 'trusted_email_domains: [trusted.example]') =>
   `{ provider: oidc, id: ${id}, name: Corp ${id}, issuer: "${idp.issuer}", client_id: ${CLIENT_ID}, client_secret: "\${IDP_SECRET}"${more && `, ${more}`} }`;
 
 /** A server, and the provider `corp` of its realm. */
-export async function startWithProvider(more: { upstream?: (idp: FakeProvider) => string[]; settings?: string } = {}) {
+export async function startWithProvider(
+  more: { upstream?: (idp: FakeProvider) => string[]; settings?: string; mailbox?: Mailbox } = {},
+) {
   const idp = await startFakeProvider();
-  const server = await startTestServer();
+  const server = await startTestServer(more.mailbox ? { mailbox: more.mailbox } : {});
   await server.apply(realmYaml(more.upstream?.(idp) ?? [entryOf(idp, 'corp')], more.settings), ENVIRONMENT);
   const browser = () => browserOf(server, [idp]);
   async function close() {

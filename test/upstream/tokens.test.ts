@@ -1,7 +1,8 @@
 import test from 'ava';
 import { startTestServer } from '../support/server.ts';
+import { countRows } from '../support/signed_in.ts';
 import { startFakeProvider } from '../support/upstream_provider.ts';
-import { API, AUTH, browserOf, ENVIRONMENT, NEWS, realmYaml, whoIs } from './setup.ts';
+import { API, AUTH, browserOf, ENVIRONMENT, NEWS, realmYaml, settingsYaml, whoIs } from './setup.ts';
 
 const idp = await startFakeProvider();
 const server = await startTestServer();
@@ -100,6 +101,39 @@ for (const provider of ['google', 'facebook', 'github', 'linkedin']) {
     },
   );
 }
+
+test.serial(
+  'set-session: false answers who it is and begins no session; a second factor keeps that to itself',
+  async (t) => {
+    const person = idp.reset();
+    const body = async (wanted: unknown) => ({
+      token: { 'id-token': await idp.makeIdToken(person) },
+      'set-session': wanted,
+    });
+    const reader = newBrowser();
+    const answer = await give('google', await body(false), reader);
+    t.is(answer.status, 200, answer.text);
+    const { user, ...more } = answer.json() as { user: { id: number; email: string } };
+    t.is(user.email, person.email);
+    t.deepEqual(more, {});
+    t.is(answer.headers['x-qt-auth'], undefined);
+    t.deepEqual(
+      answer.cookies.filter((line) => /^(__Host-)?(qt-auth|tfa-auth)=/.test(line)),
+      [],
+    );
+    t.is(await whoIs(reader, NEWS), null);
+    t.is(await countRows(server, 'sessions', { account_id: String(user.id) }), 0);
+    isRefused(t, await give('google', await body('no')), 400);
+    await server.apply(settingsYaml('second_factor: required'));
+    const kept = await give('google', await body(false), reader);
+    await server.apply(settingsYaml('second_factor: optional'));
+    t.is(kept.status, 200);
+    t.like(kept.json(), { code: 'tfa-setup-is-required', user: undefined });
+    t.false(kept.cookies.some((line) => line.startsWith('tfa-auth=')));
+    t.is((await give('google', await body(true), reader)).status, 200);
+    t.is((await whoIs(reader, NEWS))?.['email'], person.email);
+  },
+);
 
 test.serial('security 203: access tokens of a provider that cannot tell for whom they are, are refused', async (t) => {
   const person = idp.reset();
