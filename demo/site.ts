@@ -59,7 +59,12 @@ export function createSite({ publication, origin, sisters, causeway, authOrigin,
 
   function answerPage(view: string, path: string, data: { reader: Reader | null; piece?: Piece }): Answer {
     const pageUrl = `${origin}${path}`; // without the query, so that `logged_in=false` does not come back for ever
-    const links = { signIn: signInLink(publication.id, pageUrl), signOut: signOutLink(pageUrl) };
+    const links = {
+      signIn: signInLink(publication.id, pageUrl),
+      signOut: signOutLink(pageUrl),
+      // Causeway: password, devices, own data: one page for the readers of all sites, on the auth domain.
+      account: `${authOrigin}/account`,
+    };
     const body = eta.render(view, { ...data, publication, sisters, links });
     return { status: 200, headers: { ...personal, 'Content-Type': 'text/html; charset=utf-8' }, body };
   }

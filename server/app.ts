@@ -2,7 +2,6 @@
 
 import Router from '@koa/router';
 import Koa from 'koa';
-import { passkeyRoutes } from './account_page/passkey_routes.ts';
 import { accountPageRoutes } from './account_page/routes.ts';
 import { bridgekeeperContactRoutes } from './bridgekeeper/contact_routes.ts';
 import { bridgekeeperHostTokenRoutes } from './bridgekeeper/host_token_routes.ts';
@@ -70,7 +69,6 @@ export function listRoutes(services: Services): readonly Route[] {
     ...secondFactorRoutes(services),
     ...sessionLimitRoutes(services),
     ...relatedOriginsRoutes(services),
-    ...passkeyRoutes(services),
     ...signOutRoutes(services),
     ...upstreamRoutes(services),
     ...providerRoutes(services),

@@ -118,16 +118,3 @@ export function takeNote(ctx: Context): { kind: string; value: string } | null {
 }
 
 const stateOf = (ctx: Context) => ctx['session'] as Record<string, unknown>;
-
-/** Where a reader has to go first, to come back to a page then; null when nothing is missing. */
-export async function signInFirst(
-  ctx: Context,
-  { login, signedIn, path }: { login: Login; signedIn: SignedIn | null; path: OwnPath },
-): Promise<OwnPath | null> {
-  const { realm, domain } = siteOf(ctx);
-  const isRecent = signedIn !== null && signedIn.session.ageSeconds <= settingSeconds(realm.settings.reauth_window);
-  if (isRecent && mayChangeFactors(signedIn)) return null;
-  const since = signedIn?.session.authenticatedAt.getTime() ?? 0;
-  const back = await login.makeReturn(domain.host, { path, client: null, targets: [], since });
-  return withReturn(isRecent ? '/login/second-factor' : '/login', { handle: back });
-}

@@ -6,18 +6,20 @@ import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Database } from '../db/database.ts';
 import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { csrfToken } from '../http/csrf.ts';
 import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { Login } from '../login/login.ts';
 import { keepSignedIn, readAttempt } from '../login/middleware.ts';
 import type { Mfa } from '../mfa/mfa.ts';
-import { placeOf, readPasskey, requireFactorChange } from '../mfa/middleware.ts';
-import { addressOf, type SitePages, siteOf } from '../realms/middleware.ts';
-import { signInFirst } from './middleware.ts';
+import { placeOf, readPasskey } from '../mfa/middleware.ts';
+import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import type { Gate } from './middleware.ts';
 
 const PATH = '/account/passkeys';
+/** Longer than any name that is kept; what is typed travels in an address. */
+const LONGEST_KEPT_NAME = 200;
 const DONE = ['added', 'renamed', 'removed'] as const;
 const formField = z.string().max(24_000).default('');
 const passkeyForm = z.object({
@@ -31,28 +33,46 @@ const passkeyForm = z.object({
 type Form = z.infer<typeof passkeyForm>;
 type Problem = 'name' | 'wrong' | 'last-credential' | 'form-renewed';
 
-export function passkeyRoutes(options: { db: Database; mfa: Mfa; login: Login; reader: Reader; pages: SitePages }) {
+export function passkeyRoutes(
+  options: { db: Database; mfa: Mfa; login: Login; reader: Reader; pages: SitePages },
+  gate: Gate,
+) {
   const { db, mfa, login, reader, pages } = options;
   const { passkeys } = mfa;
 
   async function show(ctx: Context) {
-    const signedIn = await reader.find(ctx);
-    const elsewhere = await signInFirst(ctx, { login, signedIn, path: PATH });
-    if (elsewhere || !signedIn) return seeOther(ctx, elsewhere ?? '/');
+    const signedIn = await gate.enterRecent(ctx, PATH);
+    if (!signedIn) return;
     const { done } = readQuery(ctx, ['done']);
-    await render(ctx, signedIn, { done: DONE.find((one) => one === done) ?? null });
+    const kept = await gate.readKept(ctx, signedIn);
+    await render(ctx, signedIn, {
+      done: DONE.find((one) => one === done) ?? null,
+      isKept: kept !== null,
+      name: kept?.['name'] ?? '',
+    });
   }
 
   async function change(ctx: Context) {
     const form = await readForm(ctx, passkeyForm);
-    const signedIn = await requireFactorChange(ctx, reader);
-    const again = (problem: Problem, status: number) => {
-      ctx.status = status;
-      return render(ctx, signedIn, { problem, name: form.act === 'add' ? form.name : '' });
-    };
     // The button under the recovery codes.
     if (form.act === '') return seeOther(ctx, PATH);
-    if (!hasCsrfToken(ctx, form.csrf_token)) return again('form-renewed', 403);
+    const name = form.act === 'add' ? form.name : '';
+    const signedIn = await gate.admit(ctx, {
+      form,
+      path: PATH,
+      needs: 'recent-sign-in',
+      kept: { act: form.act, name: name.slice(0, LONGEST_KEPT_NAME) },
+      // A form that is renewed is shown to whoever may see the page.
+      again: async () => {
+        const who = await gate.enterRecent(ctx, PATH);
+        if (who) await render(ctx, who, { problem: 'form-renewed', name });
+      },
+    });
+    if (!signedIn) return;
+    const again = (problem: Problem, status: number) => {
+      ctx.status = status;
+      return render(ctx, signedIn, { problem, name });
+    };
     if (form.act !== 'remove' && form.name.trim() === '') return again('name', 400);
     switch (form.act) {
       case 'add':
@@ -61,7 +81,10 @@ export function passkeyRoutes(options: { db: Database; mfa: Mfa; login: Login; r
         await passkeys.rename(signedIn.account.id, form);
         return seeOther(ctx, `${PATH}?done=renamed`);
       case 'remove': {
-        const outcome = await passkeys.remove(siteOf(ctx).realm, readerOf(signedIn), form.id, addressOf(ctx));
+        const outcome = await passkeys.remove(siteOf(ctx).realm, readerOf(signedIn), form.id, {
+          address: addressOf(ctx),
+          locale: languageOf(ctx),
+        });
         if (!outcome.ok && outcome.reason === 'last-credential') return again('last-credential', 409);
         return seeOther(ctx, `${PATH}?done=removed`);
       }
@@ -99,9 +122,8 @@ export function passkeyRoutes(options: { db: Database; mfa: Mfa; login: Login; r
   async function render(
     ctx: Context,
     { account }: SignedIn,
-    page: { done?: (typeof DONE)[number] | null; problem?: Problem; name?: string },
+    page: { done?: (typeof DONE)[number] | null; problem?: Problem; name?: string; isKept?: boolean },
   ) {
-    const day = (date: Date) => date.toISOString().slice(0, 10);
     const list = await passkeys.list(db, account.id);
     pages.render(ctx, {
       view: 'mfa/passkeys',
@@ -113,11 +135,12 @@ export function passkeyRoutes(options: { db: Database; mfa: Mfa; login: Login; r
         done: page.done ?? null,
         problem: page.problem ?? null,
         name: page.name ?? '',
+        isKept: page.isKept === true,
         passkeys: list.map(({ id, name, createdAt, lastUsedAt }) => ({
           id,
           name,
-          created: day(createdAt),
-          lastUsed: lastUsedAt && day(lastUsedAt),
+          createdAt,
+          lastUsedAt,
         })),
       },
     });

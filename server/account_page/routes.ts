@@ -16,6 +16,7 @@ import { dataRoutes } from './data_routes.ts';
 import { deviceRoutes } from './device_routes.ts';
 import { emailRoutes } from './email_routes.ts';
 import { createGate, type Gate, takeNote } from './middleware.ts';
+import { passkeyRoutes } from './passkey_routes.ts';
 import { passwordRoutes } from './password_routes.ts';
 import { profileRoutes } from './profile_routes.ts';
 import { twoStepRoutes } from './two_step_routes.ts';
@@ -26,6 +27,7 @@ type Options = OverviewOptions &
   Parameters<typeof emailRoutes>[0] &
   Parameters<typeof passwordRoutes>[0] &
   Parameters<typeof twoStepRoutes>[0] &
+  Parameters<typeof passkeyRoutes>[0] &
   Parameters<typeof connectionRoutes>[0] &
   Parameters<typeof consentRoutes>[0] &
   Parameters<typeof deviceRoutes>[0] &
@@ -49,6 +51,7 @@ export function accountPageRoutes(options: Options): readonly Route[] {
     ...emailRoutes(options, gate),
     ...passwordRoutes(options, gate),
     ...twoStepRoutes(options, gate),
+    ...passkeyRoutes(options, gate),
     ...connectionRoutes(options, gate),
     ...consentRoutes(options, gate),
     ...deviceRoutes(options, gate),

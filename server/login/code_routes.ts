@@ -151,7 +151,7 @@ export function codeRoutes(options: {
     const requested = await (purpose === 'sign-in'
       ? login.codes.start(site.realm, { ...contactOf(typed), handle }, asker)
       : purpose === 'reset-password'
-        ? passwordReset.request(site.realm, { email: typed, currentHost: null, handle }, asker)
+        ? passwordReset.request(site.realm, { email: typed, currentHost: to?.client?.host ?? null, handle }, asker)
         : verification.request(site, { email: typed, redirectUrl: null, handle }, asker));
     // What cannot be an address any more was changed in the form.
     return requested.ok || requested.reason === 'throttled' || requested.reason === 'unreachable'

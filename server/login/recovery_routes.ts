@@ -11,7 +11,7 @@ import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { Messages } from '../messages/messages.ts';
-import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { addressOf, brandedClientOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login, ReturnTo } from './login.ts';
 import {
   askerOf,
@@ -103,7 +103,12 @@ export function recoveryRoutes(options: {
     const { realm } = siteOf(ctx);
     const right = await findRight(ctx, form);
     if (!right) return renderOver(ctx, to);
-    const from = { address: addressOf(ctx), locale: languageOf(ctx), signal: clientGone(ctx) };
+    const from = {
+      address: addressOf(ctx),
+      locale: languageOf(ctx),
+      client: brandedClientOf(ctx),
+      signal: clientGone(ctx),
+    };
     const done = await refuseWhenBusy(ctx, () =>
       right.proof === ''
         ? passwordReset.setByToken(realm, { token: right.token, password: form.password }, from)

@@ -81,7 +81,7 @@ export function loginRoutes(options: {
     const changed = takeNote(ctx, 'password-changed');
     render(ctx, {
       to,
-      identifier: changed ?? query.login_hint ?? '',
+      identifier: changed ?? query.login_hint ?? nameOf(findAgain(ctx, to)) ?? '',
       problem: changed === null ? null : 'password-changed',
       retryAfterSeconds: null,
       uiLocales: query.ui_locales ?? null,
@@ -195,10 +195,7 @@ export function loginRoutes(options: {
     },
   ) {
     const { realm } = siteOf(ctx);
-    const current = ctx.state['signedIn'] as
-      | { account: { name: string | null; email: string | null } }
-      | null
-      | undefined;
+    const current = (ctx.state['signedIn'] as SignedIn | null | undefined)?.account ?? null;
     pages.render(ctx, {
       view: 'login/sign_in',
       here: withReturn('/login', page.to),
@@ -213,7 +210,8 @@ export function loginRoutes(options: {
         signUpUrl: realm.settings.signup === 'open' ? withReturn('/signup', page.to) : null,
         providers: listProviders(ctx, page.to),
         hasPasskeys: realm.settings.second_factor !== 'off',
-        otherAccount: current ? (current.account.name ?? current.account.email) : null,
+        otherAccount: current && (current.name ?? nameOf(current)),
+        isAgain: findAgain(ctx, page.to) !== null,
       },
     });
   }
@@ -249,6 +247,14 @@ function addressOf(path: OwnPath, to: ReturnTo | null, more: Record<string, stri
   for (const [name, value] of Object.entries(more)) if (value !== null) query.set(name, value);
   return query.size > 0 ? `${path}?${query}` : path;
 }
+
+/** The reader who is signed in and asked to sign in once more; null when nobody is. */
+function findAgain(ctx: Context, to: ReturnTo | null): SignedIn['account'] | null {
+  return to?.since ? ((ctx.state['signedIn'] as SignedIn | null | undefined)?.account ?? null) : null;
+}
+
+/** What an account signs in with. */
+const nameOf = (account: SignedIn['account'] | null) => account && (account.email ?? account.username);
 
 /** Whether what was typed names the account that is signed in. */
 function isOf(signedIn: SignedIn | null, identifier: string): boolean {

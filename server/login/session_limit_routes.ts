@@ -10,7 +10,7 @@ import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import { browserName } from '../lib/browser_name.ts';
-import { languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
+import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login } from './login.ts';
 import { clearHeld, findHeld, goOn, readAttempt, readReturnOf, withReturn } from './middleware.ts';
 
@@ -31,7 +31,6 @@ export function sessionLimitRoutes(options: { login: Login; clients: Clients; re
     // Answered in another tab, or too long ago: the endpoint that wants a sign-in asks for it again.
     if (!question) return seeOther(ctx, to?.path ?? '/');
     const { account, sessions } = question;
-    const when = new Intl.DateTimeFormat(languageOf(ctx), { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
     pages.render(ctx, {
       view: 'login/session_limit',
       formTargets: to?.targets ?? [],
@@ -40,11 +39,7 @@ export function sessionLimitRoutes(options: { login: Login; clients: Clients; re
         handle: to?.handle ?? null,
         accountName: account.name ?? account.username ?? account.email ?? '',
         most: siteOf(ctx).realm.settings.sessions_max,
-        sessions: sessions.map(({ userAgent, address, lastSeenAt }) => ({
-          ...browserName(userAgent),
-          address,
-          lastSeen: when.format(lastSeenAt),
-        })),
+        sessions: sessions.map(({ userAgent, lastSeenAt }) => ({ ...browserName(userAgent), lastSeenAt })),
       },
     });
   }

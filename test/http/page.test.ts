@@ -39,6 +39,7 @@ const signIn = {
   signUpUrl: EVIL,
   providers: [{ name: EVIL, url: EVIL }],
   otherAccount: EVIL,
+  isAgain: false,
 };
 const signUp = {
   clientName: EVIL,

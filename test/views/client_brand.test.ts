@@ -52,6 +52,37 @@ test('a letter that is asked for on a client’s site carries its looks', async 
   t.true(mail.html.includes('#7a1f4e'));
 });
 
+test('letters about a new password carry the looks of the client whose sign-in page led to them, in any browser', async (t) => {
+  const account = await server.makeAccount();
+  const browser = server.browser();
+  const signIn = await signInFor('news', browser);
+  const [, forgotUrl] = /href="(\/forgot-password[^"]*)"/.exec(signIn.text) ?? [];
+  const forgot = await browser.follow(`${AUTH}${forgotUrl?.replaceAll('&amp;', '&')}`, { from: AUTH });
+  await browser.submit(forgot, { email: account.email });
+  const asked = await mailbox.next(account.email);
+  t.true(asked.html.includes('News Club') && asked.html.includes('#7a1f4e'));
+  const phone = server.browser();
+  const page = await phone.follow(String(asked.link));
+  t.true(page.text.includes('<bdi>News Club</bdi>'));
+  t.is((await phone.submit(page, { password: 'another long password' })).status, 303);
+  const told = await mailbox.next(account.email);
+  t.is(told.subject, 'Your password for News Club was changed');
+  t.true(told.html.includes('News Club') && told.html.includes('#7a1f4e'));
+});
+
+test('an app that asks on the auth domain and names a site gets a letter with the looks of that site', async (t) => {
+  for (const [host, looks] of [
+    [originOf('news'), 'News Club'],
+    ['news.test.localhost', 'News Club'],
+    ['elsewhere.example', 'Test Group'],
+  ] as const) {
+    const account = await server.makeAccount();
+    const body = { email: account.email, 'current-host': host };
+    t.is((await server.browser().post(`${AUTH}/api/auth/v1/users/forgot-password`, body)).status, 200);
+    t.true((await mailbox.next(account.email)).html.includes(looks), host);
+  }
+});
+
 test('a colour that is none is refused with its line, for a client as for a realm', async (t) => {
   const bad = YAML.replace('#7a1f4e', 'plum');
   const thrown = await t.throwsAsync(server.apply(bad));

@@ -120,6 +120,7 @@ test('Arabic turns a page around, keeps what is typed in Latin letters as it is,
       signUpUrl: null,
       providers: [],
       otherAccount: null,
+      isAgain: false,
     },
   });
   t.true(html.includes('<html lang="ar" dir="rtl">'));
