@@ -1,10 +1,10 @@
-// Password hashing: argon2id with the OWASP parameters (19 MiB, 2 passes, 1 lane), never more at once than configured. The
-// hashing pool is shared with DNS, files and WebCrypto, so an uncapped sign-in storm stalls everything else. The queue is
-// bounded too: who would wait too long is refused at once and told when to come back.
+// Password hashing: argon2id, never more at once than configured. The hashing pool is shared with DNS, files and WebCrypto, so an
+// uncapped sign-in storm stalls everything else. The queue is bounded too: who would wait too long is refused at once and told
+// when to come back.
 
-import argon2 from 'argon2';
 import PQueue from 'p-queue';
 import { AppError } from '../http/errors.ts';
+import { argon2id, isCurrent } from './argon2id.ts';
 import type { BreachedPasswords } from './breached.ts';
 import { createCommonPasswords } from './common.ts';
 import { standInFor, verifyForeign } from './foreign_hash.ts';
@@ -13,8 +13,7 @@ export { type BreachedPasswords, createBreachedPasswords } from './breached.ts';
 export { standInFor } from './foreign_hash.ts';
 export { type HashParameters, hashParametersSchema, toStoredHash } from './stored_form.ts';
 
-const PARAMETERS = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
-/** Some 4 s of work for one core: more would keep a reader waiting without a word. */
+/** Some 1 to 4 s of work for one core, by the library: more would keep a reader waiting without a word. */
 const LONGEST_QUEUE_PER_CORE = 200;
 const RETRY_AFTER_SECONDS = 3;
 export const LONGEST_PASSWORD = 1024;
@@ -30,7 +29,7 @@ export function createPasswords(options: { concurrency: number; isBreached?: Bre
   const queue = new PQueue({ concurrency: options.concurrency });
   const longestQueue = LONGEST_QUEUE_PER_CORE * options.concurrency;
   // Verified against when there is no account, so that a stranger's sign-in takes as long as a wrong password.
-  const nobody = argon2.hash('nobody has this password', PARAMETERS);
+  const nobody = argon2id.hash('nobody has this password');
 
   async function admit<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (queue.size >= longestQueue)
@@ -43,7 +42,7 @@ export function createPasswords(options: { concurrency: number; isBreached?: Bre
 
   /** The hash of a new password, as a PHC string. @throws AppError unavailable when too many are waiting */
   const hash = (password: string, signal?: AbortSignal): Promise<string> =>
-    admit(() => argon2.hash(normalise(password), PARAMETERS), signal);
+    admit(() => argon2id.hash(normalise(password)), signal);
 
   /**
    * Whether a password matches a stored hash, ours or another system's; with null (nobody, or no password set) it is false.
@@ -59,11 +58,11 @@ export function createPasswords(options: { concurrency: number; isBreached?: Bre
     const isForeign = stored !== null && !isCurrent(stored);
     const first = isForeign
       ? () => verifyForeign(stored, password)
-      : async () => verifyOurs(stored ?? (await nobody), password);
+      : async () => argon2id.verify(stored ?? (await nobody), normalise(password));
     const isRight = (await admit(first, more.signal)) && stored !== null;
     if (isRight) return { isRight, isOutdated: isForeign };
     const alike = more.alike ?? null;
-    if (isForeign) await admit(async () => verifyOurs(await nobody, password), more.signal);
+    if (isForeign) await admit(async () => argon2id.verify(await nobody, normalise(password)), more.signal);
     else if (alike !== null) await admit(() => verifyForeign(standInFor(alike), password), more.signal);
     return { isRight: false, isOutdated: false };
   }
@@ -92,20 +91,6 @@ export function createPasswords(options: { concurrency: number; isBreached?: Bre
 }
 
 export type PasswordFault = 'missing' | 'too-short' | 'too-long' | 'common' | 'breached';
-
-/** False as well for what is no hash at all: a broken row must not break the sign-in. */
-async function verifyOurs(stored: string, password: string): Promise<boolean> {
-  return argon2.verify(stored, normalise(password)).catch(() => false);
-}
-
-/** The library compares the numbers alone, so another variant with the same numbers is told apart here. */
-function isCurrent(stored: string): boolean {
-  try {
-    return stored.startsWith('$argon2id$') && !argon2.needsRehash(stored, PARAMETERS);
-  } catch {
-    return false;
-  }
-}
 
 // One form for a letter and its accent, whichever keyboard typed it; the one place where it is decided.
 function normalise(password: string): string {

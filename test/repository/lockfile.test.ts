@@ -8,11 +8,13 @@ import { importsOf, listFiles, readText } from '../../docs/source_text.ts';
 type Lock = { packages: Record<string, { resolved?: string; link?: boolean }> };
 type Manifest = {
   dependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
   devDependencies: Record<string, string>;
   scripts: Record<string, string>;
 };
 
 const manifest = JSON.parse(readText('package.json')) as Manifest;
+const runtime = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
 
 test('package-lock.json names no registry but the public one', (t) => {
   const { packages } = JSON.parse(readText('package-lock.json')) as Lock;
@@ -51,7 +53,7 @@ test('every dependency is imported by the server or the demo, or needed by one t
   const used = new Set(importsBelow(['server', 'demo', 'migrations']));
   // npm leaves it to us to bring what koa-helmet wraps.
   if (used.has('koa-helmet')) used.add('helmet');
-  const idle = Object.keys(manifest.dependencies).filter((name) => !used.has(name));
+  const idle = runtime.filter((name) => !used.has(name));
   t.deepEqual(idle, []);
 });
 
@@ -82,7 +84,7 @@ test('every development dependency is imported, run by a script, or types of som
 test('DECISIONS.md says of every dependency why it is there', (t) => {
   const decisions = readText('DECISIONS.md');
   t.deepEqual(
-    Object.keys(manifest.dependencies).filter((name) => !decisions.includes(`\`${name}\``)),
+    runtime.filter((name) => !decisions.includes(`\`${name}\``)),
     [],
   );
 });
