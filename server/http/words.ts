@@ -26,8 +26,9 @@ export type Wish = {
 };
 export type Direction = 'ltr' | 'rtl';
 export type Values = Record<string, string | number>;
-export type Catalogue = { locale: string; direction: Direction; messages: Map<string, IntlMessageFormat> };
+export type Catalogue = { locale: string; direction: Direction; messages: Map<string, Message> };
 type Elements = ReturnType<IntlMessageFormat['getAst']>;
+type Message = { format(values: Values): unknown; getAst(): Elements };
 /** One catalogue file: ours, or an operator's that is laid over it. */
 export type CatalogueFile = { file: string; json: string };
 
@@ -37,7 +38,7 @@ const RIGHT_TO_LEFT_LETTER = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syria
 
 /** The catalogue of one locale from its files; later files override and add. */
 export function readCatalogue(locale: string, files: readonly CatalogueFile[], faults: string[]): Catalogue {
-  const messages = new Map<string, IntlMessageFormat>();
+  const messages = new Map<string, Message>();
   let direction: Direction | null = null;
   for (const { file, json } of files) {
     try {
@@ -46,7 +47,7 @@ export function readCatalogue(locale: string, files: readonly CatalogueFile[], f
       else if (direction === null || stated !== undefined) faults.push(`${file}: "direction" must be "ltr" or "rtl"`);
       for (const [key, text] of flatten(groups, '')) {
         try {
-          messages.set(key, new IntlMessageFormat(text, locale, undefined, { ignoreTag: true }));
+          messages.set(key, readMessage(text, locale));
         } catch (error) {
           faults.push(`${file}: "${key}" is not a message: ${(error as Error).message}`);
         }
@@ -56,6 +57,12 @@ export function readCatalogue(locale: string, files: readonly CatalogueFile[], f
     }
   }
   return { locale, direction: direction ?? 'ltr', messages };
+}
+
+/** Four of five messages are nothing but words. They need no parser, which would take the longest part of a start. */
+function readMessage(text: string, locale: string): Message {
+  if (/[{}']/.test(text)) return new IntlMessageFormat(text, locale, undefined, { ignoreTag: true });
+  return { getAst: () => [], format: () => text };
 }
 
 function flatten(node: unknown, path: string): [string, string][] {

@@ -118,6 +118,7 @@ function startCauseway(url: string, args: string[], options: RunOptions) {
   const child = spawn(process.execPath, [command, ...args], {
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       DATABASE_URL: url,
       CAUSEWAY_SECRET: 'only for tests: 0123456789 abcdefghijklmnop',
       ...options.env,

@@ -21,6 +21,7 @@ export function spawnServer(env: Record<string, string>): ServerProcess {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'] ?? '',
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       PORT: '0',
       CAUSEWAY_SECRET: PROCESS_SECRET,
       CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK: '1',
