@@ -1,6 +1,6 @@
 // The hosted pages behind the links of letters: confirm an address, sign in, use a new address, take a change of address back.
 // Each shows one button. Opening the page changes nothing, whoever or whatever opens it (security 9, 148); only the button
-// acts. The token is in the address of that first page alone; no page of ours tells another site where it was opened from.
+// acts. The token leaves the address before the page is shown (http/link_address.ts).
 
 import { z } from 'zod';
 import { type EmailChange, type Verification, type VerificationOutcome, withOutcome } from '../accounts/accounts.ts';
@@ -9,7 +9,7 @@ import type { Clients } from '../clients/clients.ts';
 import { readForm } from '../http/body.ts';
 import { hasCsrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
-import { readQuery } from '../http/query.ts';
+import { readLinkSecret } from '../http/link_address.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { CallbackUri } from '../lib/ids.ts';
@@ -84,7 +84,8 @@ export function linkRoutes(options: {
   }
 
   async function show(ctx: Context, purpose: Purpose) {
-    const { token = '' } = readQuery(ctx, ['token']);
+    const token = readLinkSecret(ctx, PATHS[purpose]);
+    if (token === null) return;
     const looked = await look(ctx, purpose, token);
     if (looked.kind !== 'open') return refuse(ctx, purpose, looked);
     renderButton(ctx, { purpose, token, looked, isRenewed: false });

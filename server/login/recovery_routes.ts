@@ -7,6 +7,7 @@ import type { Clients } from '../clients/clients.ts';
 import { readForm } from '../http/body.ts';
 import { hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
+import { readLinkSecret } from '../http/link_address.ts';
 import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
@@ -84,7 +85,9 @@ export function recoveryRoutes(options: {
   }
 
   async function showNewPassword(ctx: Context) {
-    const { token = '', request_handle: handle } = readQuery(ctx, ['token', 'request_handle']);
+    const { request_handle: handle } = readQuery(ctx, ['request_handle']);
+    const token = readLinkSecret(ctx, '/reset-password');
+    if (token === null) return;
     const proof = token === '' ? (findNote(ctx, 'code-proven') ?? '') : '';
     const to = await readReturn(ctx, handle);
     await renderWithRight(ctx, { token, proof, to, problem: null, retryAfterSeconds: null });

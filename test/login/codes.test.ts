@@ -133,13 +133,13 @@ test('a realm without passwords asks for the address alone; the link signs in in
   const sent = await submitAndFollow(browser, start, { identifier: account.email, way: 'code' });
   t.true(sent.text.includes('we have sent a link by mail'));
   const { link } = await linkMailbox.next(account.email);
-  const page = await browser.navigate(String(link));
+  const page = await browser.follow(String(link));
   t.is(headingOf(page), 'Sign in');
   t.true(page.text.includes(`as ${account.email} in this browser`));
   t.false(await isSignedIn(browser), 'opening it is not enough');
   const done = await submitAndFollow(browser, page, {});
   t.is(done.hops.at(-1), CALLBACK);
-  const used = await browser.navigate(String(link));
+  const used = await browser.follow(String(link));
   t.deepEqual([used.status, headingOf(used)], [410, 'This link was used already']);
 });
 
@@ -148,7 +148,7 @@ test('the link in another browser shows the code for the first, and signs nobody
   const [browser, phone] = [linkServer.browser(), linkServer.browser()];
   const sent = await submitAndFollow(browser, await signInPage(browser), { identifier: account.email, way: 'code' });
   const { link } = await linkMailbox.next(account.email);
-  const shown = await phone.navigate(String(link));
+  const shown = await phone.follow(String(link));
   t.is(headingOf(shown), 'Enter this code where you are signing in');
   const code = /class="big-code"><bdi>(\d{6})</.exec(shown.text)?.[1];
   t.false(shown.text.includes('<form'));
@@ -158,7 +158,7 @@ test('the link in another browser shows the code for the first, and signs nobody
   await linkMailbox.next(account.email);
   t.is((await browser.submit(sent, { code: String(code) })).status, 401);
   const again = await submitAndFollow(browser, sent, { act: 'resend' });
-  const second = await phone.navigate(String((await linkMailbox.next(account.email)).link));
+  const second = await phone.follow(String((await linkMailbox.next(account.email)).link));
   const secondCode = /class="big-code"><bdi>(\d{6})</.exec(second.text)?.[1];
   const done = await submitAndFollow(browser, again, { code: String(secondCode) });
   t.is(done.hops.at(-1), CALLBACK);
@@ -171,9 +171,9 @@ test('security 9: a link scanner leaves the sign-in link as it was, and a stale 
   const link = String((await linkMailbox.next(account.email)).link);
   const scanner = linkServer.browser();
   await scanner.navigate(link, { method: 'HEAD' });
-  for (const _ of [1, 2, 3]) t.is((await scanner.navigate(link)).status, 200);
+  for (const _ of [1, 2, 3]) t.is((await scanner.follow(link)).status, 200);
   t.false(await isSignedIn(scanner));
-  const page = await browser.navigate(link);
+  const page = await browser.follow(link);
   const stale = await browser.submit(page, { csrf_token: 'old' });
   t.true(noticeOf(stale)?.includes('press the button once more'));
   const own = await scanner.navigate(`${AUTH}/login`);

@@ -36,7 +36,7 @@ const me = async (browser: { me(site: string): Promise<{ json(): { user: { email
 test('security 153: the new address counts after its button, the old one is told and can take it back', async (t) => {
   const { account, browser, email, link } = await askForChange();
   const anywhere = server.browser();
-  const page = await anywhere.navigate(link);
+  const page = await anywhere.follow(link);
   t.is(headingOf(page), 'Use this email address?');
   t.true(page.text.includes(email));
   t.is(await me(browser), account.email, 'looking changes nothing');
@@ -48,7 +48,7 @@ test('security 153: the new address counts after its button, the old one is told
   t.false(await isSignedIn(anywhere), 'the link signs nobody in');
 
   const told = await mailbox.next(account.email);
-  const undoPage = await anywhere.navigate(String(told.link));
+  const undoPage = await anywhere.follow(String(told.link));
   t.is(headingOf(undoPage), 'Was that not you?');
   t.true(undoPage.text.includes('This was not me: restore my old address and sign out everywhere'));
   t.is(await me(browser), email);
@@ -64,13 +64,13 @@ test('security 153: the new address counts after its button, the old one is told
   });
   t.is(back.status, 303);
   for (const used of [link, String(told.link)])
-    t.is(headingOf(await anywhere.navigate(used)), 'This link was used already');
+    t.is(headingOf(await anywhere.follow(used)), 'This link was used already');
 });
 
 test('an address that somebody takes meanwhile changes nothing and is said', async (t) => {
   const { account, browser, email, link } = await askForChange();
   await server.makeAccount({ email });
-  const answer = await browser.submit(await browser.navigate(link), {});
+  const answer = await browser.submit(await browser.follow(link), {});
   t.deepEqual([answer.status, headingOf(answer)], [409, 'This address has an account']);
   t.is(await me(browser), account.email);
 });
@@ -80,11 +80,11 @@ test('security 148: links of one purpose are unknown on the pages of every other
   const token = new URL(link).searchParams.get('token');
   const browser = server.browser();
   for (const path of ['/verify-email', '/login/link', '/undo-email-change', '/reset-password']) {
-    const page = await browser.navigate(`${AUTH}${path}?token=${token}`);
+    const page = await browser.follow(`${AUTH}${path}?token=${token}`);
     t.true([404, 410].includes(page.status), path);
     t.false(page.text.includes('<form'), path);
   }
-  t.is((await browser.navigate(link)).status, 200);
+  t.is((await browser.follow(link)).status, 200);
 });
 
 test('security 9: a scanner that opens the links to the new and to the old address changes nothing', async (t) => {
@@ -93,9 +93,9 @@ test('security 9: a scanner that opens the links to the new and to the old addre
   await scanner.navigate(link, { method: 'HEAD' });
   await scanner.navigate(link, { headers: { 'Sec-Purpose': 'prefetch' } });
   t.is(await me(browser), account.email);
-  await browser.submit(await browser.navigate(link), {});
+  await browser.submit(await browser.follow(link), {});
   const told = String((await mailbox.next(account.email)).link);
   await scanner.navigate(told, { method: 'HEAD' });
-  for (const _ of [1, 2]) t.is((await scanner.navigate(told)).status, 200);
+  for (const _ of [1, 2]) t.is((await scanner.follow(told)).status, 200);
   t.true(await isSignedIn(browser));
 });

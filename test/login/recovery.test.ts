@@ -62,7 +62,7 @@ test('security 50: a new password by the link ends every session and signs nobod
   await submitAndFollow(browser, forgot, { email: account.email });
   const { link } = await mailbox.next(account.email);
   const phone = server.browser();
-  const page = await phone.navigate(String(link));
+  const page = await phone.follow(String(link));
   t.is(headingOf(page), 'Choose a new password');
   t.is(page.headers['referrer-policy'], 'no-referrer');
   const signIn = await submitAndFollow(phone, page, { password: NEW_PASSWORD });
@@ -76,7 +76,7 @@ test('security 50: a new password by the link ends every session and signs nobod
     done.hops.some((hop) => hop.startsWith(`${NEWS}/`)),
     'the way back is in the link, for any browser',
   );
-  const old = await server.browser().navigate(String(link));
+  const old = await server.browser().follow(String(link));
   t.is(old.status, 410);
   t.is(headingOf(old), 'This does not work any more');
   const withOld = server.browser();
@@ -152,13 +152,13 @@ test('security 148: a link or a right code that is too old, or that a newer mail
   const sent = await submitAndFollow(browser, start, { email: account.email });
   const first = await mailbox.next(account.email);
   const byCode = await submitAndFollow(browser, sent, { code: String(first.code) });
-  const byLink = await browser.navigate(String(first.link));
+  const byLink = await browser.follow(String(first.link));
   await submitAndFollow(browser, start, { email: account.email });
   const second = await mailbox.next(account.email);
   for (const page of [byCode, byLink]) t.is((await browser.submit(page, { password: NEW_PASSWORD })).status, 410);
-  const open = await browser.navigate(String(second.link));
+  const open = await browser.follow(String(second.link));
   await letPass(server, account.email, 3601);
-  t.is((await browser.navigate(String(second.link))).status, 410);
+  t.is((await browser.follow(String(second.link))).status, 410);
   t.is((await browser.submit(open, { password: NEW_PASSWORD })).status, 410);
   t.is(await countRows(server, 'audit_events', { account_id: account.id, type: 'password.reset' }), 0);
 });
@@ -171,7 +171,7 @@ test('security 9: HEAD, prefetching and any number of visits leave the link as i
   const scanner = server.browser();
   await scanner.navigate(String(link), { method: 'HEAD' });
   await scanner.navigate(String(link), { headers: { 'Sec-Purpose': 'prefetch;prerender' } });
-  for (const _ of [1, 2, 3]) t.is((await scanner.navigate(String(link))).status, 200);
+  for (const _ of [1, 2, 3]) t.is((await scanner.follow(String(link))).status, 200);
   const acted = await scanner.navigate(`${AUTH}/reset-password`, {
     method: 'POST',
     from: AUTH,
@@ -179,7 +179,7 @@ test('security 9: HEAD, prefetching and any number of visits leave the link as i
     body: new URLSearchParams({ token: tokenIn(link), password: NEW_PASSWORD }).toString(),
   });
   t.is(acted.status, 403, 'without the form’s own token nothing is set');
-  const page = await browser.navigate(String(link));
+  const page = await browser.follow(String(link));
   t.is((await browser.submit(page, { password: NEW_PASSWORD })).status, 303);
 });
 
@@ -192,7 +192,7 @@ test('a form that was open too long is renewed with what was typed, and a browse
   t.true(renewed.text.includes(`value="${account.email}"`));
   const sent = await submitAndFollow(browser, renewed, { email: account.email });
   const { link } = await mailbox.next(account.email);
-  const page = await browser.navigate(String(link));
+  const page = await browser.follow(String(link));
   const stale = await browser.submit(page, { password: NEW_PASSWORD, csrf_token: 'of-yesterday' });
   t.true(noticeOf(stale)?.includes('choose your password once more'));
   t.is((await browser.submit(stale, { password: NEW_PASSWORD })).status, 303);

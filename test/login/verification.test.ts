@@ -44,13 +44,13 @@ test('the link in the same browser signs in and goes on to the site, in another 
   const [one, two] = [freshEmail(), freshEmail()];
   const [browser, other, phone] = [server.browser(), server.browser(), server.browser()];
   await signUp(browser, one);
-  const page = await browser.navigate(String((await mailbox.next(one)).link));
+  const page = await browser.follow(String((await mailbox.next(one)).link));
   t.is(headingOf(page), 'Confirm your email address');
   t.true(page.text.includes('The News'));
   t.is((await submitAndFollow(browser, page, {})).hops.at(-1), CALLBACK);
 
   const waiting = await signUp(other, two);
-  const confirm = await phone.navigate(String((await mailbox.next(two)).link));
+  const confirm = await phone.follow(String((await mailbox.next(two)).link));
   t.true(noticeOf(await other.submit(waiting, { act: 'go-on' }))?.includes('not confirmed yet'));
   const confirmed = await phone.submit(confirm, {});
   t.is(headingOf(confirmed), 'Address confirmed');
@@ -58,7 +58,7 @@ test('the link in the same browser signs in and goes on to the site, in another 
   t.is(headingOf(await click(phone, confirmed, 'Sign in')), 'Sign in');
   const done = await submitAndFollow(other, waiting, { act: 'go-on' });
   t.is(done.hops.at(-1), CALLBACK, 'the browser that signed up goes on by its button');
-  t.is(headingOf(await phone.navigate(String(mailbox.to(two)[0]?.link))), 'Already done');
+  t.is(headingOf(await phone.follow(String(mailbox.to(two)[0]?.link))), 'Already done');
 });
 
 test('a browser that did not sign up is not signed in by the button, nor by a code of somebody else', async (t) => {
@@ -69,7 +69,7 @@ test('a browser that did not sign up is not signed in by the button, nor by a co
   const { code, link } = await mailbox.next(email);
   t.is((await stranger.submit(theirs, { to: email, code: String(code) })).status, 401);
   const phone = server.browser();
-  await phone.submit(await phone.navigate(String(link)), {});
+  await phone.submit(await phone.follow(String(link)), {});
   t.true(noticeOf(await stranger.submit(theirs, { to: email, act: 'go-on' }))?.includes('not confirmed yet'));
   t.false(await isSignedIn(stranger));
   await submitAndFollow(browser, waiting, { act: 'go-on' });
@@ -157,14 +157,14 @@ test('a link that a publisher had sent ends on its page, with the outcome in the
   await site.post(`${NEWS}${CONTACT_API}`, { email, 'redirect-url': redirect });
   const first = String((await mailbox.next(email)).link);
   const reader = server.browser();
-  const page = await reader.navigate(first);
+  const page = await reader.follow(first);
   t.is(headingOf(page), 'Confirm your email address');
   t.true(String(page.headers['content-security-policy']).includes(`form-action 'self' ${NEWS};`));
   const confirmed = await reader.submit(page, {});
   t.is(confirmed.status, 303);
   t.is(confirmed.location, `${redirect}#email-verified`);
   t.is((await reader.submit(page, {})).location, `${redirect}#token-consumed`);
-  t.is((await reader.navigate(first)).location, `${redirect}#token-consumed`);
+  t.is((await reader.follow(first)).location, `${redirect}#token-consumed`);
 });
 
 test('the publisher’s page is also told of a link that is too old, and of a fault of ours', async (t) => {
@@ -176,7 +176,7 @@ test('the publisher’s page is also told of a link that is too old, and of a fa
   await site.post(`${NEWS}${CONTACT_API}`, { email, 'redirect-url': redirect });
   const link = String((await mailbox.next(email)).link);
   const reader = server.browser();
-  const page = await reader.navigate(link);
+  const page = await reader.follow(link);
   const { builder } = server.services.db;
   const name = `broken_${Date.now()}`;
   await builder.raw(`create function ${name}() returns trigger language plpgsql as $$ begin
@@ -191,7 +191,7 @@ test('the publisher’s page is also told of a link that is too old, and of a fa
   await builder('challenges')
     .where({ recipient: email })
     .update({ expires_at: new Date(0) });
-  t.is((await reader.navigate(link)).location, `${redirect}#invalid-token`);
+  t.is((await reader.follow(link)).location, `${redirect}#invalid-token`);
   t.is(headingOf(await reader.navigate(`${AUTH}/verify-email?token=x`)), 'This link does not work');
 });
 
@@ -203,8 +203,8 @@ test('security 9: a link scanner that fetches ahead and opens the page again and
   const scanner = server.browser();
   await scanner.navigate(link, { method: 'HEAD' });
   await scanner.navigate(link, { headers: { 'Sec-Purpose': 'prefetch' } });
-  for (const _ of [1, 2, 3]) t.is((await scanner.navigate(link)).status, 200);
+  for (const _ of [1, 2, 3]) t.is((await scanner.follow(link)).status, 200);
   const row = await server.services.db.builder('accounts').where({ email }).first('verification_status');
   t.is(row['verification_status'], null);
-  t.is((await submitAndFollow(browser, await browser.navigate(link), {})).hops.at(-1), CALLBACK);
+  t.is((await submitAndFollow(browser, await browser.follow(link), {})).hops.at(-1), CALLBACK);
 });
