@@ -1,6 +1,7 @@
-// Whether two samples differ: the Mann-Whitney test, by simple-statistics' rank sum and normal distribution.
+// Whether two samples differ (Mann-Whitney), and whether several rise or fall in their order (Spearman), by simple-statistics' rank
+// sum, rank correlation and normal distribution.
 
-import { cumulativeStdNormalProbability, median, wilcoxonRankSum } from 'simple-statistics';
+import { cumulativeStdNormalProbability, median, sampleRankCorrelation, wilcoxonRankSum } from 'simple-statistics';
 
 export { median };
 
@@ -14,4 +15,12 @@ export function mannWhitney(one: readonly number[], other: readonly number[]): n
   const deviation = Math.sqrt((n * m * (n + m + 1)) / 12);
   const z = (wilcoxonRankSum([...one], [...other]) - mean) / deviation;
   return 2 * (1 - cumulativeStdNormalProbability(Math.abs(z)));
+}
+
+/** Spearman's rank correlation between the order of samples and their values; two-sided p by the normal approximation. */
+export function trend(samples: readonly (readonly number[])[]): { rho: number; p: number } {
+  const order = samples.flatMap((values, index) => values.map(() => index));
+  const rho = sampleRankCorrelation(order, samples.flat());
+  const z = rho * Math.sqrt(order.length - 1);
+  return { rho, p: 2 * (1 - cumulativeStdNormalProbability(Math.abs(z))) };
 }

@@ -32,6 +32,7 @@ export async function startImports() {
     const child = spawn(process.execPath, [COMMAND, 'users', 'import', path, '--realm', 'test', ...options], {
       env: {
         PATH: process.env['PATH'],
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
         DATABASE_URL: server.database.url,
         CAUSEWAY_SECRET: 'only for tests: 0123456789 abcdefghijklmnop',
       },

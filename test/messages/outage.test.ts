@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import test from 'ava';
 import { runOnce } from '../../server/db/jobs.ts';
 import { OUTBOX_SCHEMA } from '../../server/db/outbox.ts';
+import { tokenIn } from '../challenges/setup.ts';
 import { unlockNow } from '../support/logout_sink.ts';
 import { type Mailbox, startMailbox } from '../support/mailbox.ts';
+import { API, postJson } from '../support/raw.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { retryNow, sendCode, undelivered, untilWaiting } from './setup.ts';
 
@@ -22,6 +24,12 @@ test.afterEach.always(async () => {
   await server.close();
   await mailbox.close();
 });
+
+async function timed<T>(ask: () => Promise<T>): Promise<{ answer: T; took: number }> {
+  const started = performance.now();
+  const answer = await ask();
+  return { answer, took: performance.now() - started };
+}
 
 /** Seconds until the next try of the one message that waits. */
 async function pauseSeconds(): Promise<number> {
@@ -52,6 +60,33 @@ test.serial(
     await untilWaiting(server, (rows) => rows.length === 0);
     t.is(mailbox.mails.length, 20);
     t.is(new Set(mailbox.mails.map(({ parsed }) => parsed.messageId)).size, 20);
+  },
+);
+
+test.serial(
+  'reliability R-83: with the mail server down a forgotten password is answered at once, for an account and for none; the link arrives later, once',
+  async (t) => {
+    const account = await server.makeAccount();
+    await mailbox.become('down');
+    const ask = (email: string) => postJson(server.port, `${API}/users/forgot-password`, { email });
+    const answers = [await timed(() => ask(account.email)), await timed(() => ask('nobody@example.com'))] as const;
+    for (const { answer, took } of answers) {
+      t.is(answer.status, 200);
+      t.is(answer.text, answers[0].answer.text);
+      t.true(took < 500, `${took} ms`);
+    }
+    await untilWaiting(server, (rows) => rows.length === 1 && rows.every(({ attempts }) => attempts >= 1));
+    t.is(mailbox.to(account.email).length, 0);
+    await mailbox.become('up');
+    const back = performance.now();
+    const { link } = await mailbox.next(account.email);
+    t.true(performance.now() - back < 30_000);
+    await untilWaiting(server, (rows) => rows.length === 0);
+    t.is(mailbox.mails.length, 1);
+    const password = 'a password chosen after the outage';
+    const form = { token: tokenIn(link), 'new-password': password, 'confirm-password': password };
+    t.is((await postJson(server.port, `${API}/users/reset-password-with-token`, form)).status, 200);
+    t.is((await postJson(server.port, `${API}/login`, { email: account.email, password })).status, 200);
   },
 );
 

@@ -1,7 +1,7 @@
 // A browser as the protocol sees it: cookies per host, Fetch Metadata like Chromium's, redirects followed by hand, no page
 // script. Requests may alternate between nodes. (Real Chromium is in chromium.ts.)
 
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 
 export type Answer = {
   status: number;
@@ -20,6 +20,8 @@ export type Ask = {
   headers?: Record<string, string | string[] | undefined>;
   body?: string;
   cookies?: string | null;
+  /** Keeps connections, where the time of one is not to be measured; otherwise each request has its own. */
+  agent?: Agent;
 };
 export type Browser = ReturnType<typeof createBrowser>;
 
@@ -38,7 +40,7 @@ export function send(port: number, url: string, ask: Ask = {}): Promise<Answer> 
         path: url.slice(url.indexOf('/', 8) < 0 ? url.length : url.indexOf('/', 8)).replace(/#.*$/, '') || '/',
         headers: headers as Record<string, string>,
         setHost: false,
-        agent: false,
+        agent: ask.agent ?? false,
       },
       (response) => {
         const chunks: Buffer[] = [];
