@@ -1,6 +1,7 @@
 // Dynamic client registration at the running server (RFC 7591), and the page before the redirects of such a client.
 
 import { createHash, generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:net';
 import test from 'ava';
 import { createTaggedToken } from '../../server/lib/token.ts';
 import { makeInitialToken } from '../../server/oauth/oauth.ts';
@@ -208,6 +209,34 @@ test('RFC 7591 §3: a registered client signs a reader in, with PKCE and after c
   const tokens = await rp.redeem(outcome.answer?.get('code'), { code_verifier: pkce.verifier });
   t.is(tokens.status, 200, tokens.text);
   t.is((await rp.userinfo(tokens.json().access_token)).status, 200);
+});
+
+test('security 176: markup in the name of a registered client is text on the consent page, and no picture or page that it names is shown or fetched', async (t) => {
+  let connections = 0;
+  const sink = createServer((socket) => {
+    connections++;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => sink.listen(0, '127.0.0.1', resolve));
+  const elsewhere = `http://127.0.0.1:${(sink.address() as { port: number }).port}`;
+  const registered = await register(await newToken(), {
+    redirect_uris: [CALLBACK],
+    client_name: '<script>alert(1)</script>"><img src=x>',
+    logo_uri: `${elsewhere}/logo.png`,
+    policy_uri: 'javascript:alert(1)',
+    tos_uri: `${elsewhere}/terms`,
+  });
+  t.is(registered.status, 201, registered.text);
+  for (const member of ['logo_uri', 'policy_uri', 'tos_uri']) t.false(member in registered.json(), member);
+  const { client_id, client_secret } = registered.json();
+  const rp = createRelyingParty(server, client_id, { redirectUri: CALLBACK, secret: client_secret });
+  const { browser } = await signedInReader(server);
+  const { last } = await rp.authorize(browser, makePkce().request, { isStoppedBy: 'consent' });
+  t.true(last.text.includes('&lt;script&gt;alert(1)&lt;/script&gt;&quot;&gt;&lt;img src=x&gt;'), last.text);
+  t.notRegex(last.text, /<script>alert|<img|javascript:/);
+  t.false(last.text.includes(elsewhere));
+  await new Promise((resolve) => sink.close(resolve));
+  t.is(connections, 0);
 });
 
 test('security 26: an error of a registered client is a page with a link before the reader has done anything, and a redirect after', async (t) => {
