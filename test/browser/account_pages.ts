@@ -34,6 +34,19 @@ export const ACCOUNT_PAGES: readonly HostedPage[] = [
     },
   })),
   {
+    name: 'sign-in-again',
+    heading: 'Sign in',
+    async open(visit) {
+      await signIn(visit);
+      await visit.stack.server.services.db.builder.raw(
+        `update sessions set authenticated_at = authenticated_at - interval '1 hour'
+          where account_id = (select id from accounts where email = ?)`,
+        [visit.account.email],
+      );
+      await visit.tab.goto(`${visit.stack.auth}/account/passkeys`);
+    },
+  },
+  {
     name: 'account-consents',
     heading: 'Products with access',
     async open(visit) {
