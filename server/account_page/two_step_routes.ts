@@ -5,27 +5,24 @@ import { z } from 'zod';
 import type { Account, SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Database } from '../db/database.ts';
-import { readForm } from '../http/body.ts';
+import { formField, readForm } from '../http/body.ts';
 import { csrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
 import type { Login, ReturnTo } from '../login/login.ts';
-import { keepSignedIn, readAttempt, throttled, withReturn } from '../login/middleware.ts';
+import { frameFields, keepSignedIn, readAttempt, throttled, withReturn } from '../login/middleware.ts';
 import type { Enrolment, Factor, Mfa, SetUpRefused } from '../mfa/mfa.ts';
 import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Gate } from './middleware.ts';
 
-const formField = z.string().max(8000).default('');
 const twoStepForm = z.object({
   act: z.enum(['', 'renew-codes', 'remove']).default(''),
   code: formField,
   carried: formField,
   saved: formField,
-  handle: formField,
-  csrf_token: formField,
-  renewed: formField,
+  ...frameFields,
 });
 
 const PAGE = '/account/two-step';

@@ -4,13 +4,14 @@
 import type { Audit } from '../audit/audit.ts';
 import { type Challenge, type Challenges, isCode } from '../challenges/challenges.ts';
 import type { Database } from '../db/database.ts';
+import { parseLimit } from '../lib/duration.ts';
 import { type AccountId, asAccountId, type ClientRowId } from '../lib/ids.ts';
 import { createQueueByKey } from '../lib/one_at_a_time.ts';
 import { createSealer } from '../lib/seal.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { PasswordFault, Passwords } from '../passwords/passwords.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
-import { parseLimit, type Realm, type Realms } from '../realms/realms.ts';
+import type { Realm, Realms } from '../realms/realms.ts';
 import { parseContact } from './contact.ts';
 import * as store from './contact_store.ts';
 import type { Asker, Letters, Requested } from './letters.ts';

@@ -1,8 +1,8 @@
 // The tables of docs/realm-settings.md and docs/realm-file.md, from the schemas that check what operators write.
 
 import { z } from 'zod';
-import { parseDuration } from '../lib/duration.ts';
-import { brandSchema, parseLimit, settingsSchema } from '../realms/realms.ts';
+import { parseDuration, parseLimit } from '../lib/duration.ts';
+import { brandSchema, settingsSchema } from '../realms/realms.ts';
 
 type Property = {
   type?: string;

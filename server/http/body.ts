@@ -11,6 +11,9 @@ const LARGEST_BODY_BYTES = 100 * 1024;
 const DEEPEST_JSON = 32;
 const MOST_FORM_FIELDS = 100;
 
+/** A field of a hosted form: text, empty when it is absent, and bounded before anything looks at it. */
+export const formField = z.string().max(8000).default('');
+
 /**
  * The JSON object in the body, as the schema types it; fields that the schema does not name are dropped.
  * @throws AppError unsupported_media_type, payload_too_large, or invalid_request naming the field and what it must be

@@ -23,8 +23,6 @@ export type PageRequest = {
   readonly realm?: string;
   /** Origins that the redirect chain after a form post may reach (security.md 65). */
   readonly formTargets?: readonly string[];
-  /** Whether the template has a script of its own, under the page's nonce (the self-submitting form of form_post). */
-  readonly hasScript?: boolean;
   /** What the reader may switch to; none are shown for fewer than two. */
   readonly languages?: readonly LanguageLink[];
 };
@@ -75,7 +73,7 @@ export function createPages(options: {
       href: safeHref,
       host: (url: string) => (URL.canParse(url) ? new URL(url).host : url),
     });
-    const hasScript = request.hasScript === true || html.includes(`<script nonce="${nonce}"`);
+    const hasScript = html.includes(`<script nonce="${nonce}"`);
     // Its script fetches the options of a passkey.
     const asksThisHost = html.includes(' data-passkey=');
     return {

@@ -7,29 +7,29 @@ import type { PasswordReset, Requested, Verification } from '../accounts/account
 import type { Reader } from '../accounts/middleware.ts';
 import { isCode, MOST_TRIES, PURPOSES } from '../challenges/challenges.ts';
 import type { Clients } from '../clients/clients.ts';
-import { readForm } from '../http/body.ts';
-import { hasCsrfToken } from '../http/csrf.ts';
+import { formField, readForm } from '../http/body.ts';
 import { clientGone } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
+import { parseLimit } from '../lib/duration.ts';
 import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
-import { parseLimit } from '../realms/realms.ts';
 import type { Completed, Login, ReturnTo } from './login.ts';
 import {
   askerOf,
   contactOf,
   findSent,
   forgetSent,
+  frameFields,
   frameOf,
   goOn,
   keepWaiting,
   leaveNote,
+  mustRenew,
   noteSent,
   noteWrongCode,
   readAttempt,
   readReturnOf,
-  refuseWithoutCookies,
   type Sent,
   takeNote,
   throttled,
@@ -37,16 +37,13 @@ import {
   withReturn,
 } from './middleware.ts';
 
-const formField = z.string().max(8000).default('');
 const codeForm = z.object({
   code: formField,
   /** Address or number that the code went to. */
   to: formField,
   /** `resend`, or `go-on` for whoever has opened the link elsewhere. */
   act: formField,
-  csrf_token: formField,
-  handle: formField,
-  renewed: formField,
+  ...frameFields,
 });
 
 type Purpose = Sent['purpose'];
@@ -95,11 +92,7 @@ export function codeRoutes(options: {
     if (sent.to === '') return seeOther(ctx, withReturn(start, to));
     const again = (problem: string, more: { sent?: Sent; retryAfterSeconds?: number } = {}) =>
       render(ctx, { purpose, to, sent, problem, retryAfterSeconds: null, ...more });
-    if (!hasCsrfToken(ctx, form.csrf_token)) {
-      refuseWithoutCookies(ctx, form, withReturn(start, to));
-      ctx.status = 403;
-      return again('form-renewed');
-    }
+    if (mustRenew(ctx, form, withReturn(start, to))) return again('form-renewed');
     if (form.act === 'resend') {
       const requested = await send(ctx, sent, to);
       if (!requested.ok) {

@@ -6,8 +6,7 @@ import { z } from 'zod';
 import { type EmailChange, type Verification, type VerificationOutcome, withOutcome } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
-import { readForm } from '../http/body.ts';
-import { hasCsrfToken } from '../http/csrf.ts';
+import { formField, readForm } from '../http/body.ts';
 import { AppError } from '../http/errors.ts';
 import { readLinkSecret } from '../http/link_address.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
@@ -18,16 +17,16 @@ import type { Login, ReturnTo } from './login.ts';
 import {
   findWaiting,
   forgetSent,
+  frameFields,
   frameOf,
   goOn,
+  mustRenew,
   readAttempt,
   readReturnOf,
-  refuseWithoutCookies,
   withReturn,
 } from './middleware.ts';
 
-const formField = z.string().max(8000).default('');
-const linkForm = z.object({ token: formField, csrf_token: formField, renewed: formField });
+const linkForm = z.object({ token: formField, ...frameFields });
 
 const PATHS = {
   'verify-email': '/verify-email',
@@ -92,14 +91,12 @@ export function linkRoutes(options: {
   }
 
   async function press(ctx: Context, purpose: Purpose) {
-    const { token, csrf_token, renewed } = await readForm(ctx, linkForm);
+    const form = await readForm(ctx, linkForm);
+    const { token } = form;
     const looked = await look(ctx, purpose, token);
     if (looked.kind !== 'open') return refuse(ctx, purpose, looked);
-    if (!hasCsrfToken(ctx, csrf_token)) {
-      refuseWithoutCookies(ctx, { renewed }, withReturn('/login', looked.to));
-      ctx.status = 403;
+    if (mustRenew(ctx, form, withReturn('/login', looked.to)))
       return renderButton(ctx, { purpose, token, looked, isRenewed: true });
-    }
     switch (purpose) {
       case 'verify-email':
         return confirmAddress(ctx, token, looked);

@@ -4,8 +4,9 @@ import { z } from 'zod';
 import type { Asker } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
+import { formField } from '../http/body.ts';
 import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
-import { csrfToken, hasBrowserState, renewCsrf } from '../http/csrf.ts';
+import { csrfToken, hasBrowserState, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import type { Context } from '../http/route.ts';
@@ -178,6 +179,9 @@ export const frameOf = (ctx: Context, to: ReturnTo | null) => ({
   handle: to?.handle ?? null,
 });
 
+/** What such a form sends back of that, and whether it was renewed before. */
+export const frameFields = { csrf_token: formField, handle: formField, renewed: formField };
+
 /** Other providers of the realm, each with the address at which a sign-in begins (upstream/routes.ts). */
 export const listProviders = (ctx: Context, to: ReturnTo | null) =>
   siteOf(ctx).realm.upstreams.map(({ id, name }) => ({ name, url: withReturn(`/login/with/${id}`, to) }));
@@ -191,9 +195,16 @@ export async function isSignedInFor(ctx: Context, reader: Reader, to: ReturnTo |
   );
 }
 
-/** A form that was renewed a moment ago and still comes without our cookie: the browser keeps none, and would go on for ever. */
-export function refuseWithoutCookies(ctx: Context, form: { renewed: string }, continueUrl: string): void {
+/**
+ * Whether a form has to be shown again with a new token, since it does not carry that of this browser; answers 403 then.
+ * @throws AppError cookies_refused for one that was renewed a moment ago and still comes without our cookie: the browser keeps
+ *   none, and would go on for ever
+ */
+export function mustRenew(ctx: Context, form: { csrf_token: string; renewed: string }, continueUrl: string): boolean {
+  if (hasCsrfToken(ctx, form.csrf_token)) return false;
   if (form.renewed === '1' && !hasBrowserState(ctx)) throw new AppError('cookies_refused', { continueUrl });
+  ctx.status = 403;
+  return true;
 }
 
 /** The status of a sign-in that a passkey did not bring about, and what the page says of it. */

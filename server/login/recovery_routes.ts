@@ -4,8 +4,8 @@
 import { z } from 'zod';
 import type { PasswordReset } from '../accounts/accounts.ts';
 import type { Clients } from '../clients/clients.ts';
-import { readForm } from '../http/body.ts';
-import { hasCsrfToken, renewCsrf } from '../http/csrf.ts';
+import { formField, readForm } from '../http/body.ts';
+import { renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
 import { readLinkSecret } from '../http/link_address.ts';
 import { readQuery } from '../http/query.ts';
@@ -18,27 +18,25 @@ import {
   askerOf,
   findNote,
   forgetSent,
+  frameFields,
   frameOf,
   leaveNote,
+  mustRenew,
   noteSent,
   readReturnOf,
   refuseWhenBusy,
-  refuseWithoutCookies,
   throttled,
   withReturn,
 } from './middleware.ts';
 
-const formField = z.string().max(8000).default('');
-const forgotForm = z.object({ email: formField, csrf_token: formField, handle: formField, renewed: formField });
+const forgotForm = z.object({ email: formField, ...frameFields });
 const passwordForm = z.object({
   password: formField,
   /** Of a link. */
   token: formField,
   /** Of a right code. */
   proof: formField,
-  csrf_token: formField,
-  handle: formField,
-  renewed: formField,
+  ...frameFields,
 });
 
 /** What allows a new password: whose, and by what. */
@@ -66,11 +64,7 @@ export function recoveryRoutes(options: {
     const to = await readReturn(ctx, form.handle);
     const again = (problem: string, retryAfterSeconds: number | null = null) =>
       renderForgot(ctx, { to, email: form.email, problem, retryAfterSeconds });
-    if (!hasCsrfToken(ctx, form.csrf_token)) {
-      refuseWithoutCookies(ctx, form, withReturn('/forgot-password', to));
-      ctx.status = 403;
-      return again('form-renewed');
-    }
+    if (mustRenew(ctx, form, withReturn('/forgot-password', to))) return again('form-renewed');
     const email = form.email.trim();
     const given = { email, currentHost: to?.client?.host ?? null, handle: to?.handle ?? null };
     const requested = await passwordReset.request(siteOf(ctx).realm, given, askerOf(ctx, null));
@@ -98,11 +92,7 @@ export function recoveryRoutes(options: {
     const to = await readReturn(ctx, form.handle);
     const again = (problem: string, retryAfterSeconds: number | null = null) =>
       renderWithRight(ctx, { token: form.token, proof: form.proof, to, problem, retryAfterSeconds });
-    if (!hasCsrfToken(ctx, form.csrf_token)) {
-      refuseWithoutCookies(ctx, form, withReturn('/forgot-password', to));
-      ctx.status = 403;
-      return again('form-renewed');
-    }
+    if (mustRenew(ctx, form, withReturn('/forgot-password', to))) return again('form-renewed');
     const { realm } = siteOf(ctx);
     const right = await findRight(ctx, form);
     if (!right) return renderOver(ctx, to);

@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { canonicalIdentifier, parseContact, type SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
-import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { formField, readForm } from '../http/body.ts';
+import { csrfToken } from '../http/csrf.ts';
 import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
 import { type Context, routes } from '../http/route.ts';
@@ -18,23 +18,23 @@ import {
   askerOf,
   contactOf,
   explainPasskey,
+  frameFields,
   frameOf,
   goOn,
   isSignedInFor,
   keepWaiting,
   listProviders,
+  mustRenew,
   noteSent,
   readAttempt,
   readReturnOf,
   refuseWhenBusy,
-  refuseWithoutCookies,
   takeNote,
   throttled,
   waitingOf,
   withReturn,
 } from './middleware.ts';
 
-const formField = z.string().max(8000).default('');
 const signInForm = z.object({
   identifier: formField,
   password: formField,
@@ -43,9 +43,7 @@ const signInForm = z.object({
   response: formField,
   /** `code` on the button that asks for a code or link instead. */
   way: formField,
-  csrf_token: formField,
-  handle: formField,
-  renewed: formField,
+  ...frameFields,
 });
 
 export function loginRoutes(options: {
@@ -101,11 +99,9 @@ export function loginRoutes(options: {
         uiLocales: null,
         wantsPassword: form.way !== 'code',
       });
-    if (!hasCsrfToken(ctx, form.csrf_token)) {
+    if (mustRenew(ctx, form, withReturn('/login', to))) {
       // A second tab or click after the same reader's sign-in, which renewed the token: it goes on, and nothing is changed.
       if (isOf(await reader.find(ctx), form.identifier)) return seeOther(ctx, to?.path ?? '/');
-      refuseWithoutCookies(ctx, form, withReturn('/login', to));
-      ctx.status = 403;
       return again(form.way === 'code' ? 'page-renewed' : 'form-renewed');
     }
     if (form.ceremony !== '') {

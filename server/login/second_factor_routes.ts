@@ -6,8 +6,8 @@ import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Database } from '../db/database.ts';
-import { readForm } from '../http/body.ts';
-import { csrfToken, hasCsrfToken } from '../http/csrf.ts';
+import { formField, readForm } from '../http/body.ts';
+import { csrfToken } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
@@ -17,10 +17,9 @@ import { clearChallenge, findChallenge, placeOf, readPasskey } from '../mfa/midd
 import { addressOf, languageOf, type SitePages, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import type { Login, ReturnTo, Unverified } from './login.ts';
-import { goOn, readAttempt, readReturnOf, refuseWithoutCookies, throttled, withReturn } from './middleware.ts';
+import { frameFields, goOn, mustRenew, readAttempt, readReturnOf, throttled, withReturn } from './middleware.ts';
 
 const PATH = '/login/second-factor';
-const formField = z.string().max(8000).default('');
 const codeForm = z.object({
   code: formField,
   /** Instead of a code: what a passkey answered. */
@@ -30,9 +29,7 @@ const codeForm = z.object({
   with: formField,
   /** `1` on the button that says that the recovery codes are saved. */
   saved: formField,
-  csrf_token: formField,
-  handle: formField,
-  renewed: formField,
+  ...frameFields,
 });
 
 /** Where a browser stands that comes to this page. */
@@ -83,11 +80,7 @@ export function secondFactorRoutes(options: {
     const again = (problem: string | null, retryAfterSeconds: number | null = null) =>
       render(ctx, state, { to, isRecovery, problem, retryAfterSeconds });
     if (state.kind === 'elsewhere') return leave(ctx, state, to);
-    if (!hasCsrfToken(ctx, form.csrf_token)) {
-      refuseWithoutCookies(ctx, form, withReturn(PATH, to));
-      ctx.status = 403;
-      return again('form-renewed');
-    }
+    if (mustRenew(ctx, form, withReturn(PATH, to))) return again('form-renewed');
     // The set-up form sent once more, by a reload: the codes are not shown again, but nobody is hurried past them either.
     if (state.kind === 'saved' && form.saved !== '1') return again(null);
     if (form.code.trim() === '' && form.ceremony === '' && state.kind !== 'saved') {

@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
-import { readForm } from '../http/body.ts';
-import { hasCsrfToken, renewCsrf } from '../http/csrf.ts';
+import { formField, readForm } from '../http/body.ts';
+import { renewCsrf } from '../http/csrf.ts';
 import { AppError } from '../http/errors.ts';
 import { readQuery } from '../http/query.ts';
 import { seeOther } from '../http/redirect.ts';
@@ -12,29 +12,27 @@ import { type Context, routes } from '../http/route.ts';
 import { type SitePages, siteOf } from '../realms/middleware.ts';
 import type { Login, ReturnTo, SignUpRefused, Unverified } from './login.ts';
 import {
+  frameFields,
   frameOf,
   goOn,
   isSignedInFor,
   keepWaiting,
   listProviders,
+  mustRenew,
   noteSent,
   readAttempt,
   readReturnOf,
   refuseWhenBusy,
-  refuseWithoutCookies,
   throttled,
   waitingOf,
   withReturn,
 } from './middleware.ts';
 
-const formField = z.string().max(8000).default('');
 const signUpForm = z.object({
   name: formField,
   email: formField,
   password: formField,
-  csrf_token: formField,
-  handle: formField,
-  renewed: formField,
+  ...frameFields,
 });
 const LONGEST_NAME = 200;
 
@@ -62,11 +60,7 @@ export function signUpRoutes(options: { clients: Clients; login: Login; reader: 
     const values = { name: form.name, email: form.email };
     const again = (problems: Record<string, string>, retryAfterSeconds: number | null = null) =>
       render(ctx, { to, values, problems, retryAfterSeconds, uiLocales: null });
-    if (!hasCsrfToken(ctx, form.csrf_token)) {
-      refuseWithoutCookies(ctx, form, withReturn('/signup', to));
-      ctx.status = 403;
-      return again({ form: 'form-renewed' });
-    }
+    if (mustRenew(ctx, form, withReturn('/signup', to))) return again({ form: 'form-renewed' });
     const missing = (['name', 'email', 'password'] as const).filter((field) => form[field].trim() === '');
     if (missing.length > 0 || form.name.trim().length > LONGEST_NAME) {
       ctx.status = 400;

@@ -1,8 +1,9 @@
 // Which counters a sign-in try is charged to. A browser that signed in to the account before is counted apart from
 // strangers, so nobody can lock an owner out by guessing; strangers share one counter per account, whatever their address.
 
+import { parseLimit } from '../lib/duration.ts';
 import type { Take } from '../ratelimit/ratelimit.ts';
-import { parseLimit, type Realm } from '../realms/realms.ts';
+import type { Realm } from '../realms/realms.ts';
 
 /**
  * The counters of one try.

@@ -2,9 +2,10 @@
 
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
+import { parseLimit } from '../lib/duration.ts';
 import type { AccountId, SessionId } from '../lib/ids.ts';
 import type { RateLimits, Take } from '../ratelimit/ratelimit.ts';
-import { parseLimit, type Realm } from '../realms/realms.ts';
+import type { Realm } from '../realms/realms.ts';
 import type { From, Throttled } from './mfa.ts';
 
 type Who = { realm: Realm; accountId: AccountId; from: From };

@@ -197,7 +197,8 @@ export function providerRoutes(options: {
       view: 'oauth/form_post',
       data: { action: to, fields: Object.entries(fields).map(([name, value]) => ({ name, value })) },
       formTargets: schemeSources([to]),
-      hasScript: true,
+      // It goes on by itself: nobody stays to choose a language.
+      here: null,
     });
   }
 

@@ -88,7 +88,6 @@ export function createSitePages(options: { pages: Pages }) {
       data: object;
       formTargets?: readonly string[];
       uiLocales?: string | null;
-      hasScript?: boolean;
       here?: string | null;
     },
   ): void {
@@ -100,10 +99,9 @@ export function createSitePages(options: { pages: Pages }) {
       locale,
       brand: realm ? brandOf(realm, clientBrandOf(ctx)) : FALLBACK_BRAND,
       data: page.data,
-      languages: here === null || page.hasScript ? [] : listLanguages(ctx, here),
+      languages: here === null ? [] : listLanguages(ctx, here),
       ...(realm ? { realm: realm.slug } : {}),
       ...(page.formTargets ? { formTargets: page.formTargets } : {}),
-      ...(page.hasScript ? { hasScript: true } : {}),
     });
     ctx.set('Content-Security-Policy', rendered.contentSecurityPolicy);
     ctx.set('Content-Language', locale);

@@ -13,7 +13,6 @@ import { brandSchema, type PartialBrand, type RealmBrand, type RealmSettings, se
 import * as store from './store.ts';
 import { encryptUpstreams, type StoredUpstream, type UpstreamDraft } from './upstreams.ts';
 
-export { parseLimit } from '../lib/duration.ts';
 export type { OldSession } from './old_session.ts';
 export {
   brandSchema,

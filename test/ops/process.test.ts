@@ -6,6 +6,7 @@ import { spawnServer } from '../support/process.ts';
 import { postJson, until } from '../support/raw.ts';
 import { HOSTS, PASSWORD, startTestServer } from '../support/server.ts';
 
+// One test after the other: a dozen servers that start at once on two cores keep each other waiting until one gives up.
 // In this process: makes the realm and an account. The servers under test are processes over the same database.
 const setup = await startTestServer();
 test.after.always(() => setup.close());
@@ -19,38 +20,42 @@ const isOpen = (port: number) =>
     socket.on('error', () => resolve(false));
   });
 
-test('reliability R-3: after SIGTERM a running request is finished, readiness is gone, new connections are refused, and the exit code is 0', async (t) => {
-  const account = await setup.makeAccount();
-  const server = spawnServer({ ...DATABASE, CAUSEWAY_OPS_PORT: '0' });
-  const { port, opsPort } = await server.listening;
-  const readiness = () => send(opsPort as number, `http://127.0.0.1:${opsPort}/readyz`).then(({ text }) => text.trim());
-  t.is(await readiness(), 'ready');
+test.serial(
+  'reliability R-3: after SIGTERM a running request is finished, readiness is gone, new connections are refused, and the exit code is 0',
+  async (t) => {
+    const account = await setup.makeAccount();
+    const server = spawnServer({ ...DATABASE, CAUSEWAY_OPS_PORT: '0' });
+    const { port, opsPort } = await server.listening;
+    const readiness = () =>
+      send(opsPort as number, `http://127.0.0.1:${opsPort}/readyz`).then(({ text }) => text.trim());
+    t.is(await readiness(), 'ready');
 
-  const body = JSON.stringify({ email: account.email, password: PASSWORD });
-  const slow = connect(port, '127.0.0.1');
-  let received = '';
-  slow.on('data', (chunk) => {
-    received += chunk.toString('latin1');
-  });
-  const closed = new Promise<void>((resolve) => slow.on('close', () => resolve()));
-  slow.write(
-    `POST /api/auth/v1/login HTTP/1.1\r\nHost: ${HOSTS.news}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
-  );
-  // A second answer on another connection shows that the server has read the first part by now.
-  t.is((await send(port, `http://${HOSTS.news}/api/auth/v1/users/me`)).status, 401);
+    const body = JSON.stringify({ email: account.email, password: PASSWORD });
+    const slow = connect(port, '127.0.0.1');
+    let received = '';
+    slow.on('data', (chunk) => {
+      received += chunk.toString('latin1');
+    });
+    const closed = new Promise<void>((resolve) => slow.on('close', () => resolve()));
+    slow.write(
+      `POST /api/auth/v1/login HTTP/1.1\r\nHost: ${HOSTS.news}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
+    );
+    // A second answer on another connection shows that the server has read the first part by now.
+    t.is((await send(port, `http://${HOSTS.news}/api/auth/v1/users/me`)).status, 401);
 
-  server.child.kill('SIGTERM');
-  await until(async () => (await readiness()) === 'draining');
-  await until(async () => !(await isOpen(port)));
-  slow.write(body.slice(10));
-  await until(() => received.includes('"active-sessions-count"'));
-  t.regex(received, /^HTTP\/1\.1 200 /);
-  await closed;
-  t.deepEqual(await server.ended, { code: 0, signal: null });
-  t.false(await isOpen(port));
-});
+    server.child.kill('SIGTERM');
+    await until(async () => (await readiness()) === 'draining');
+    await until(async () => !(await isOpen(port)));
+    slow.write(body.slice(10));
+    await until(() => received.includes('"active-sessions-count"'));
+    t.regex(received, /^HTTP\/1\.1 200 /);
+    await closed;
+    t.deepEqual(await server.ended, { code: 0, signal: null });
+    t.false(await isOpen(port));
+  },
+);
 
-test('reliability R-5: a second signal ends the process at once, a request under way or not', async (t) => {
+test.serial('reliability R-5: a second signal ends the process at once, a request under way or not', async (t) => {
   const server = spawnServer({ ...DATABASE, CAUSEWAY_OPS_PORT: '0', CAUSEWAY_DRAIN: '10m' });
   const { port, opsPort } = await server.listening;
   const hanging = connect(port, '127.0.0.1');
@@ -66,7 +71,7 @@ test('reliability R-5: a second signal ends the process at once, a request under
 });
 
 for (const signal of ['SIGINT', 'SIGHUP'] as const) {
-  test(`reliability R-5: ${signal} closes in order with exit code 0`, async (t) => {
+  test.serial(`reliability R-5: ${signal} closes in order with exit code 0`, async (t) => {
     const server = spawnServer(DATABASE);
     await server.listening;
     server.child.kill(signal);
@@ -74,18 +79,21 @@ for (const signal of ['SIGINT', 'SIGHUP'] as const) {
   });
 }
 
-test('reliability R-5: a reader of standard output that goes away costs log lines and never the server', async (t) => {
-  const account = await setup.makeAccount();
-  const server = spawnServer(DATABASE);
-  const { port } = await server.listening;
-  server.child.stdout?.destroy();
-  server.child.stderr?.destroy();
-  for (let round = 0; round < 30; round++)
-    t.is((await send(port, `http://${HOSTS.news}/api/auth/v1/users/me`)).status, 401);
-  t.is((await postJson(port, LOGIN, { email: account.email, password: PASSWORD })).status, 200);
-  server.child.kill('SIGTERM');
-  t.deepEqual(await server.ended, { code: 0, signal: null });
-});
+test.serial(
+  'reliability R-5: a reader of standard output that goes away costs log lines and never the server',
+  async (t) => {
+    const account = await setup.makeAccount();
+    const server = spawnServer(DATABASE);
+    const { port } = await server.listening;
+    server.child.stdout?.destroy();
+    server.child.stderr?.destroy();
+    for (let round = 0; round < 30; round++)
+      t.is((await send(port, `http://${HOSTS.news}/api/auth/v1/users/me`)).status, 401);
+    t.is((await postJson(port, LOGIN, { email: account.email, password: PASSWORD })).status, 200);
+    server.child.kill('SIGTERM');
+    t.deepEqual(await server.ended, { code: 0, signal: null });
+  },
+);
 
 const BROKEN: [string, Record<string, string>, RegExp][] = [
   ['a short secret', { CAUSEWAY_SECRET: 'short' }, /CAUSEWAY_SECRET must be 32/],
@@ -106,21 +114,24 @@ const BROKEN: [string, Record<string, string>, RegExp][] = [
 ];
 
 for (const [what, env, message] of BROKEN) {
-  test(`reliability R-6, security 198: started with ${what} the process says so, exits with 1 and never opens its port`, async (t) => {
-    // The port is taken: a server that opened it before it was sure of its configuration would complain about that.
-    const taken = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => taken.on('listening', resolve));
-    const { port } = taken.address() as { port: number };
-    const server = spawnServer({ ...DATABASE, PORT: String(port), ...env });
-    t.deepEqual(await server.ended, { code: 1, signal: null });
-    taken.close();
-    t.false(server.output().includes('EADDRINUSE'));
-    t.regex(server.output(), message);
-    t.false(server.output().includes('    at '), 'a message and no stack trace');
-  });
+  test.serial(
+    `reliability R-6, security 198: started with ${what} the process says so, exits with 1 and never opens its port`,
+    async (t) => {
+      // The port is taken: a server that opened it before it was sure of its configuration would complain about that.
+      const taken = createServer().listen(0, '127.0.0.1');
+      await new Promise((resolve) => taken.on('listening', resolve));
+      const { port } = taken.address() as { port: number };
+      const server = spawnServer({ ...DATABASE, PORT: String(port), ...env });
+      t.deepEqual(await server.ended, { code: 1, signal: null });
+      taken.close();
+      t.false(server.output().includes('EADDRINUSE'));
+      t.regex(server.output(), message);
+      t.false(server.output().includes('    at '), 'a message and no stack trace');
+    },
+  );
 }
 
-test('reliability R-8: a process migrates an empty database at its first start and serves', async (t) => {
+test.serial('reliability R-8: a process migrates an empty database at its first start and serves', async (t) => {
   const database = await createDatabase({ isEmpty: true });
   const server = spawnServer({ DATABASE_URL: database.url });
   const { port } = await server.listening;
