@@ -1,5 +1,5 @@
-// `npm run bench [-- NAME …]`: measures promises at the running server, over a PostgreSQL with durable settings of its own. What
-// is measured goes to the screen and to docs/; nothing here passes or fails by time.
+// `npm run bench [-- NAME …] [--quick]`: measures promises at the running server, over a PostgreSQL with durable settings of its
+// own. What is measured goes to the screen and to docs/; nothing here passes or fails by time. `--quick` only shows that it runs.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -7,33 +7,51 @@ import { join } from 'node:path';
 import { openEmbedded } from '../server/db/embedded.ts';
 import { migrate } from '../server/db/migrate.ts';
 import { reportEnumeration } from './enumeration.ts';
+import { PERFORMANCE_PARTS, type PerformancePart, reportPerformance } from './performance.ts';
+import { pinSelf } from './processes.ts';
 
 /** What a report measures with. */
-export type Bench = { databaseUrl: string; machine: string; say(line: string): void };
+export type Bench = { databaseUrl: string; machine: string; isQuick: boolean; say(line: string): void };
 
-const REPORTS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { enumeration: reportEnumeration };
+const REPORTS = ['enumeration', 'performance'];
+const isPart = (name: string): name is PerformancePart => (PERFORMANCE_PARTS as readonly string[]).includes(name);
 
 async function main(): Promise<number> {
-  const wanted = process.argv.slice(2);
-  const unknown = wanted.filter((name) => !(name in REPORTS));
+  const given = process.argv.slice(2);
+  const isQuick = given.includes('--quick');
+  const wanted = given.filter((name) => name !== '--quick');
+  const unknown = wanted.filter((name) => !REPORTS.includes(name) && !isPart(name));
   if (unknown.length > 0) {
-    process.stderr.write(`No report is named ${unknown.join(', ')}. There are: ${Object.keys(REPORTS).join(', ')}\n`);
+    const names = `${REPORTS.join(', ')}; parts of performance: ${PERFORMANCE_PARTS.join(', ')}`;
+    process.stderr.write(`No report is named ${unknown.join(', ')}. There are: ${names}\n`);
     return 2;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
-  const embedded = await openEmbedded({ folder, mayAdopt: true });
+  const names = wanted.length > 0 ? wanted : REPORTS;
   const say = (line: string) => void process.stdout.write(`${line}\n`);
   const [core] = cpus();
   const machine = `${cpus().length} × ${core?.model.trim() ?? 'unknown'}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
+  if (names.includes('enumeration'))
+    await withDatabase((databaseUrl) => reportEnumeration({ databaseUrl, machine, isQuick, say }));
+  const parts = names.includes('performance') ? PERFORMANCE_PARTS : names.filter(isPart);
+  if (parts.length > 0) {
+    // Before PostgreSQL starts, which inherits the core.
+    pinSelf();
+    await withDatabase((databaseUrl) => reportPerformance({ databaseUrl, machine, isQuick, say }, parts));
+  }
+  return 0;
+}
+
+/** A database of a report's own, gone afterwards. */
+async function withDatabase(work: (databaseUrl: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
+  const embedded = await openEmbedded({ folder, mayAdopt: true });
   try {
     await migrate(embedded.url);
-    for (const name of wanted.length > 0 ? wanted : Object.keys(REPORTS))
-      await REPORTS[name]?.({ databaseUrl: embedded.url, machine, say });
+    await work(embedded.url);
   } finally {
     await embedded.stop();
     rmSync(folder, { recursive: true, force: true });
   }
-  return 0;
 }
 
 process.exitCode = await main();

@@ -1,5 +1,5 @@
-// Whether two samples differ (Mann-Whitney), and whether several rise or fall in their order (Spearman), by simple-statistics' rank
-// sum, rank correlation and normal distribution.
+// Figures about samples: whether two differ (Mann-Whitney), whether several rise or fall in their order (Spearman), by
+// simple-statistics' rank sum, rank correlation and normal distribution; and what is said of a few rounds.
 
 import { cumulativeStdNormalProbability, median, sampleRankCorrelation, wilcoxonRankSum } from 'simple-statistics';
 
@@ -23,4 +23,15 @@ export function trend(samples: readonly (readonly number[])[]): { rho: number; p
   const rho = sampleRankCorrelation(order, samples.flat());
   const z = rho * Math.sqrt(order.length - 1);
   return { rho, p: 2 * (1 - cumulativeStdNormalProbability(Math.abs(z))) };
+}
+
+/** The middle of some rounds, and how far the furthest is from it, as a part of it. */
+export function summarise(values: readonly number[]): { median: number; spread: number } {
+  const middle = median([...values]);
+  return { median: middle, spread: Math.max(...values.map((value) => Math.abs(value - middle))) / middle };
+}
+
+/** The value below which a share of sorted values lies. */
+export function quantile(sorted: ArrayLike<number>, share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }

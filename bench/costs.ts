@@ -1,0 +1,203 @@
+// What an operation costs besides time: round trips to PostgreSQL, statements that write, bytes of write-ahead log; memory of
+// a node; and what a storm of sign-ins does to everybody else.
+
+import { setTimeout as wait } from 'node:timers/promises';
+import * as says from './conversations.ts';
+import { startCountingProxy } from './counting_proxy.ts';
+import { type Conversation, converseOnce, drive, request } from './load.ts';
+import { CORES, type Measured, residentBytes } from './processes.ts';
+import { HOSTS, query, type Stage } from './stage.ts';
+import { quantile, summarise } from './statistics.ts';
+import type { Runner } from './throughput.ts';
+
+export type OperationCost = {
+  title: string;
+  roundTrips: number;
+  statements: number;
+  writes: number;
+  walBytes: number;
+};
+
+/** Counts what single operations send to PostgreSQL, one after the other on one connection: the dearest case, nothing is shared. */
+export async function countCosts({ stage, say }: Runner, times: number): Promise<OperationCost[]> {
+  const proxy = await startCountingProxy(stage.databaseUrl);
+  const server = await stage.startCauseway({ databaseUrl: proxy.url });
+  try {
+    const provider = says.causewayProvider(stage);
+    const operations: readonly [title: string, conversation: Conversation][] = [
+      ['`GET /users/me`', says.usersMe(stage)],
+      ['hop', says.hop(stage)],
+      ['`POST /login`', says.login(stage)],
+      ['`POST /login`, then `GET /logout`', says.logout(stage)],
+      ['code flow of the provider', says.codeFlow(provider)],
+      ['refresh', says.refresh(provider)],
+      ['userinfo', says.userinfo(provider)],
+      ['introspection', says.introspection(provider)],
+    ];
+    const costs: OperationCost[] = [];
+    for (const [title, conversation] of operations) {
+      const cost = await countOne(stage, { server, traffic: proxy.traffic, conversation, times });
+      costs.push({ title, ...cost });
+      say(
+        `  ${title}: ${cost.roundTrips.toFixed(1)} round trips, ${cost.writes.toFixed(1)} writing statements, ${Math.round(cost.walBytes)} bytes of WAL`,
+      );
+    }
+    return costs;
+  } finally {
+    await server.stop();
+    await proxy.close();
+  }
+}
+
+const IDLE_MS = 2000;
+type Counted = Omit<OperationCost, 'title'>;
+
+async function countOne(
+  stage: Stage,
+  of: {
+    server: Measured;
+    traffic: { roundTrips: number; statements: number; writes: number };
+    conversation: Conversation;
+    times: number;
+  },
+): Promise<Counted> {
+  const warm = limited(of.conversation, 3);
+  await converseOnce({ ...of.server, conversation: warm });
+  const read = async () => ({ ...of.traffic, walBytes: await walPosition(stage), at: performance.now() });
+  // What a node does unasked (jobs, leases, notifications) is counted while it is asked nothing, before and after, and taken off;
+  // of the two the quieter one, since PostgreSQL tidies up for a while after what was before.
+  const idle = async () => {
+    const from = await read();
+    await wait(IDLE_MS);
+    const to = await read();
+    return (key: keyof Counted) => (to[key] - from[key]) / (to.at - from.at);
+  };
+  const idleBefore = await idle();
+  const from = await read();
+  let done = 0;
+  await converseOnce({ ...of.server, conversation: limited(of.conversation, of.times, () => done++) });
+  const to = await read();
+  const idleAfter = await idle();
+  const each = (key: keyof Counted) => {
+    const idleRate = Math.min(idleBefore(key), idleAfter(key));
+    return Math.max(0, (to[key] - from[key] - idleRate * (to.at - from.at)) / done);
+  };
+  return {
+    roundTrips: each('roundTrips'),
+    statements: each('statements'),
+    writes: each('writes'),
+    walBytes: each('walBytes'),
+  };
+}
+
+/** A conversation that ends after some operations. */
+function limited(conversation: Conversation, times: number, onDone: () => void = () => undefined): Conversation {
+  return function* (index) {
+    let left = times;
+    const inner = conversation(index, () => {
+      left--;
+      onDone();
+    });
+    let next = inner.next();
+    while (!next.done && left > 0) next = inner.next(yield next.value);
+  };
+}
+
+async function walPosition(stage: Stage): Promise<number> {
+  const { rows } = await query(stage.databaseUrl, "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn as bytes");
+  return Number(rows[0]?.bytes);
+}
+
+export type MemoryUse = { atRest: number; inUse: number; sessions: number };
+
+/** Resident memory of a node at rest, and after so many sessions have been used. */
+export async function measureMemory({ stage, say }: Runner, count: number): Promise<MemoryUse> {
+  await addSessions(stage, count);
+  const server = await stage.startCauseway({ env: { CAUSEWAY_SESSION_MEMORY: String(count) } });
+  try {
+    await wait(3000);
+    const atRest = residentBytes(server.pid);
+    const connections = 32;
+    await converseOnce({ ...server, connections, conversation: useEach(count, connections) });
+    await wait(2000);
+    const use = { atRest, inUse: residentBytes(server.pid), sessions: count };
+    const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+    say(`  at rest ${mb(use.atRest)}, with ${count.toLocaleString('en-US')} sessions used ${mb(use.inUse)}`);
+    return use;
+  } finally {
+    await server.stop();
+  }
+}
+
+/** The token of a generated session, in the form of a real one. */
+export const generatedToken = (kind: 'token' | 'compn', number: number): string =>
+  `bench-${kind}-${String(number).padStart(31, '0')}`;
+
+const useEach = (count: number, connections: number): Conversation =>
+  function* (index, done) {
+    for (let number = index; number < count; number += connections) {
+      says.expectMe(yield usersMeOf(number));
+      done();
+    }
+  };
+
+/** `GET /users/me` of a generated session. */
+export function usersMeOf(number: number): Buffer {
+  const cookie = `qt-auth=${generatedToken('token', number)}; __Host-qt-auth=${generatedToken('compn', number)}`;
+  return request('GET /api/auth/v1/users/me', HOSTS.news, [`Cookie: ${cookie}`]);
+}
+
+/** Generates accounts and five live sessions of each, up to so many sessions; what is there stays. */
+export async function addSessions(stage: Stage, count: number): Promise<void> {
+  const accounts = Math.ceil(count / 5);
+  const token = (kind: 'token' | 'compn') => `sha256(convert_to('bench-${kind}-' || lpad(n::text, 31, '0'), 'UTF8'))`;
+  await query(
+    stage.databaseUrl,
+    `insert into accounts (realm_id, sub, email, email_canonical, name, password_hash, external_id)
+       select r.id, 'bench-' || n, 'bench-' || n || '@example.com', 'bench-' || n || '@example.com', 'Bench Reader', h.hash, 'bench-' || n
+         from realms r, generate_series((select count(*) from accounts where external_id like 'bench-%'), ${accounts - 1}) n,
+              (select password_hash as hash from accounts where email = 'reader-0@example.com') h
+        where r.slug = 'bench';
+     create table if not exists bench_numbers (n bigint primary key, session_id uuid not null);
+     with made as (
+       insert into bench_numbers select n, uuidv7() from generate_series((select count(*) from bench_numbers), ${count - 1}) n
+         returning n, session_id),
+       begun as (
+         insert into sessions (id, realm_id, account_id, amr, last_seen_host, idle_seconds, idle_expires_at, expires_at, user_agent, address)
+           select m.session_id, a.realm_id, a.id, '{pwd}', '${HOSTS.news}', 2592000, now() + interval '30 days', now() + interval '90 days', 'Bench', '127.0.0.1'
+             from made m join accounts a on a.external_id = 'bench-' || (m.n / 5) returning id)
+       insert into domain_sessions (id, session_id, host, token_hash, companion_hash)
+         select uuidv7(), m.session_id, '${HOSTS.news}', ${token('token')}, ${token('compn')} from made m join begun on begun.id = m.session_id;
+     analyze`,
+  );
+}
+
+export type Storm = { cores: 'one' | 'two'; quiet: number; storm: number };
+
+/** p99 of `/users/me` while nothing else happens, and while everybody signs in, with one hash at a time. */
+export async function measureStorm({ stage, effort, say }: Runner): Promise<Storm[]> {
+  const found: Storm[] = [];
+  for (const cores of ['one', 'two'] as const) {
+    const server = await stage.startCauseway({
+      env: { CAUSEWAY_HASHING_CONCURRENCY: '1' },
+      cores: cores === 'one' ? CORES.server : CORES.both,
+    });
+    const [quiet, storm]: [number[], number[]] = [[], []];
+    try {
+      const me = { ...server, conversation: says.usersMe(stage), connections: 8 };
+      const signIns = { ...server, conversation: says.login(stage), connections: 32 };
+      for (let round = 0; round < effort.rounds; round++) {
+        const calm = await drive(me, effort);
+        quiet.push(quantile(calm.latencies, 0.99));
+        const [during] = await Promise.all([drive(me, effort), drive(signIns, effort)]);
+        storm.push(quantile(during.latencies, 0.99));
+      }
+    } finally {
+      await server.stop();
+    }
+    const one = { cores, quiet: summarise(quiet).median, storm: summarise(storm).median };
+    say(`  /users/me p99, ${cores} core(s): ${one.quiet.toFixed(1)} ms quiet, ${one.storm.toFixed(1)} ms in a storm`);
+    found.push(one);
+  }
+  return found;
+}

@@ -1,0 +1,143 @@
+// What was promised, what was measured, and whether it is so: the table of docs/performance.md. Pure; ratios are of medians
+// within one run.
+
+import type { MemoryUse, OperationCost, Storm } from './costs.ts';
+import type { GrowthStep } from './growth.ts';
+import { type Measurement, round } from './rounds.ts';
+import { summarise } from './statistics.ts';
+
+/** What one run found; a part that was not measured is absent. */
+export type Results = {
+  measurements: readonly Measurement[];
+  costs?: readonly OperationCost[];
+  memory?: MemoryUse;
+  storm?: readonly Storm[];
+  growth?: readonly GrowthStep[];
+};
+export type GoalRow = { what: string; goal: string; reached: string; isReached: boolean | null };
+
+const NOT_MEASURED = 'not measured in this run';
+
+/** Every goal with what was reached. */
+export function judge(results: Results): GoalRow[] {
+  return [...judgeRatios(results.measurements), ...judgeStorm(results), ...judgeCosts(results), ...judgeRest(results)];
+}
+
+type Ratio = { what: string; ours: string; than: string; least: number; beside: string };
+
+const RATIOS: readonly Ratio[] = [
+  ratio('`GET /users/me`, signed in', 'me', 'bare', 0.85, 'bare `node:http`'),
+  ratio('`GET /users/me`, signed in', 'me', 'oidc-userinfo', 7, 'node-oidc-provider userinfo, memory'),
+  ratio('`GET /users/me`, signed in', 'me', 'better', 40, 'better-auth get-session'),
+  ratio('`GET /users/me`, 401', 'me-401', 'bare', 0.85, 'bare `node:http`'),
+  ratio('`GET /users/me`, session memory off', 'me-database', 'bare-select', 0.9, 'the batched bare select'),
+  ratio('hop, durable', 'hop', 'bare-flow', 0.7, 'the batched bare code flow'),
+  ratio('hop, durable', 'hop', 'oidc-flow', 7, 'node-oidc-provider on PostgreSQL, ES256'),
+  ratio('`POST /oauth/token`: code flow', 'provider-flow', 'oidc-pg-flow', 4, 'node-oidc-provider on PostgreSQL'),
+  ratio('`POST /oauth/token`: refresh', 'provider-refresh', 'oidc-pg-refresh', 4, 'node-oidc-provider on PostgreSQL'),
+  ratio('userinfo', 'provider-userinfo', 'oidc-pg-userinfo', 4, 'node-oidc-provider on PostgreSQL'),
+  ratio('introspection', 'provider-introspection', 'oidc-pg-introspection', 4, 'node-oidc-provider on PostgreSQL'),
+  ratio('`POST /login`', 'login', 'argon2id @node-rs/argon2', 0.95, 'the fastest bare argon2id'),
+  ratio('two processes on two cores', 'me-two', 'me-one', 1.8, 'one process'),
+];
+
+function ratio(what: string, ours: string, than: string, least: number, beside: string): Ratio {
+  return { what, ours, than, least, beside };
+}
+
+function judgeRatios(measurements: readonly Measurement[]): GoalRow[] {
+  return RATIOS.map(({ what, ours, than, least, beside }) => {
+    const goal = `≥ ${least} × ${beside}`;
+    const [one, other] = [coreRate(measurements, ours), coreRate(measurements, than)];
+    if (one === null || other === null) return { what, goal, reached: NOT_MEASURED, isReached: null };
+    const reached = one / other;
+    return { what, goal, reached: `${times(reached)} (${round(one)} : ${round(other)})`, isReached: reached >= least };
+  });
+}
+
+/** Median of operations per core-second; null when it was not measured. */
+export function coreRate(measurements: readonly Measurement[], name: string): number | null {
+  const found = measurements.find((one) => one.name === name);
+  return found && found.perCoreSecond.length > 0 ? summarise(found.perCoreSecond).median : null;
+}
+
+const times = (value: number) => `${value >= 10 ? value.toFixed(0) : value.toFixed(2)} ×`;
+
+function judgeStorm({ storm }: Results): GoalRow[] {
+  const [one, two] = [storm?.find(({ cores }) => cores === 'one'), storm?.find(({ cores }) => cores === 'two')];
+  return [
+    {
+      what: '`/users/me` p99 during a storm of sign-ins, one core',
+      goal: '≤ 10 ms',
+      reached: one ? `${one.storm.toFixed(1)} ms (quiet ${one.quiet.toFixed(1)} ms)` : NOT_MEASURED,
+      isReached: one ? one.storm <= 10 : null,
+    },
+    {
+      what: 'the same with a second core',
+      goal: '≤ 2 × quiet',
+      reached: two
+        ? `${times(two.storm / two.quiet)} (${two.storm.toFixed(1)} : ${two.quiet.toFixed(1)} ms)`
+        : NOT_MEASURED,
+      isReached: two ? two.storm <= 2 * two.quiet : null,
+    },
+  ];
+}
+
+const MOST_ROUND_TRIPS: readonly [title: string, most: number][] = [
+  ['`GET /users/me`', 1],
+  ['hop', 3],
+  ['`POST /login`', 3],
+  ['refresh', 1],
+];
+
+function judgeCosts({ costs }: Results): GoalRow[] {
+  return MOST_ROUND_TRIPS.map(([title, most]) => {
+    const cost = costs?.find((one) => one.title === title);
+    // What a node does by itself is taken off by its rate, so a figure may be some hundredths off.
+    const isReached = cost ? cost.roundTrips <= most + 0.2 : null;
+    return {
+      what: `round trips to PostgreSQL: ${title}`,
+      goal: `≤ ${most}`,
+      reached: cost ? cost.roundTrips.toFixed(1) : NOT_MEASURED,
+      isReached,
+    };
+  });
+}
+
+const MB = 1e6;
+
+function judgeRest({ memory, growth }: Results): GoalRow[] {
+  const mb = (bytes: number) => `${Math.round(bytes / MB)} MB`;
+  const [first, last] = [growth?.[0], growth?.at(-1)];
+  const slowest =
+    first && last && first !== last
+      ? Math.max(
+          ...first.measurements.map(
+            ({ name }) => (coreRate(first.measurements, name) ?? 0) / (coreRate(last.measurements, name) ?? Number.NaN),
+          ),
+        )
+      : null;
+  return [
+    {
+      what: 'resident memory at rest',
+      goal: '≤ 120 MB',
+      reached: memory ? mb(memory.atRest) : NOT_MEASURED,
+      isReached: memory ? memory.atRest <= 120 * MB : null,
+    },
+    {
+      what: 'resident memory with 1,000,000 sessions in use',
+      goal: '≤ 200 MB',
+      reached: memory ? `${mb(memory.inUse)} with ${memory.sessions.toLocaleString('en-US')}` : NOT_MEASURED,
+      isReached: memory && memory.sessions >= 1_000_000 ? memory.inUse <= 200 * MB : null,
+    },
+    {
+      what: 'growth: `/users/me`, hop and login at the largest database',
+      goal: '≤ 1.3 × the small one at 50,000,000 sessions',
+      reached:
+        slowest !== null && last
+          ? `${times(slowest)} at ${last.sessions.toLocaleString('en-US')} sessions`
+          : NOT_MEASURED,
+      isReached: slowest !== null && last ? (last.sessions >= 50_000_000 ? slowest <= 1.3 : null) : null,
+    },
+  ];
+}

@@ -1,0 +1,121 @@
+// The report `performance`: how fast sign-in, session checks and the provider are, beside yardsticks and peers.
+// Its parts can be run alone; only the whole writes docs/performance.md and the plots.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SETTINGS } from '../server/config.ts';
+import { argon2id } from '../server/passwords/argon2id.ts';
+import * as says from './conversations.ts';
+import { countCosts, measureMemory, measureStorm } from './costs.ts';
+import { judge, type Results } from './goals.ts';
+import { measureGrowth } from './growth.ts';
+import { installPeers, versions } from './peers.ts';
+import { drawPlots, presentPage } from './performance_page.ts';
+import { CORES } from './processes.ts';
+import { type Effort, type Measurement, measure } from './rounds.ts';
+import type { Bench } from './run.ts';
+import { query, setStage } from './stage.ts';
+import { measureHop, measureLogin, measureProvider, measureUsersMe, type Runner } from './throughput.ts';
+
+const FULL = {
+  effort: { rounds: 3, warmUp: 2, seconds: 3, most: 30 },
+  readers: 64,
+  times: 200,
+  sessions: 1_000_000,
+  sizes: [5_000, 50_000, 500_000, 5_000_000],
+};
+const QUICK: typeof FULL = {
+  effort: { rounds: 1, warmUp: 0.2, seconds: 0.4, most: 4 },
+  readers: 8,
+  times: 10,
+  sessions: 1000,
+  sizes: [1000, 2000],
+};
+type Extent = typeof FULL;
+
+const PARTS = {
+  'users-me': async (runner) => ({ measurements: await measureUsersMe(runner) }),
+  hop: async (runner) => ({ measurements: await measureHop(runner) }),
+  provider: async (runner) => ({ measurements: await measureProvider(runner) }),
+  login: async (runner) => ({ measurements: await measureLogin(runner) }),
+  processes: async (runner) => ({ measurements: await measureProcesses(runner) }),
+  storm: async (runner) => ({ measurements: [], storm: await measureStorm(runner) }),
+  database: async (runner, extent) => ({ measurements: [], costs: await countCosts(runner, extent.times) }),
+  growth: async (runner, extent) => ({ measurements: [], growth: await measureGrowth(runner, extent.sizes) }),
+  memory: async (runner, extent) => ({ measurements: [], memory: await measureMemory(runner, extent.sessions) }),
+} as const satisfies Record<string, (runner: Runner, extent: Extent) => Promise<Results>>;
+export type PerformancePart = keyof typeof PARTS;
+export const PERFORMANCE_PARTS = Object.keys(PARTS) as PerformancePart[];
+
+/** Measures some parts, or all of them, which are then written down. */
+export async function reportPerformance(bench: Bench, names: readonly PerformancePart[]): Promise<void> {
+  const { say } = bench;
+  const extent = bench.isQuick ? QUICK : FULL;
+  installPeers(say);
+  const before = presentLoad();
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-measured-'));
+  let results: Results = { measurements: [] };
+  try {
+    const stage = await setStage({ databaseUrl: bench.databaseUrl, folder, readers: extent.readers });
+    for (const name of names) {
+      say(name);
+      const found: Results = await PARTS[name]({ stage, effort: extent.effort, say }, extent);
+      results = { ...results, ...found, measurements: [...results.measurements, ...found.measurements] };
+    }
+    for (const row of judge(results))
+      if (row.isReached !== null)
+        say(`${row.isReached ? 'reached' : 'SHORT  '}  ${row.what}: ${row.reached}, goal ${row.goal}`);
+    if (names.length < PERFORMANCE_PARTS.length || bench.isQuick) return;
+    const docs = join(import.meta.dirname, '../docs');
+    for (const [file, svg] of Object.entries(drawPlots(results))) writeFileSync(join(docs, file), svg);
+    const { rows } = await query(bench.databaseUrl, 'show server_version');
+    const facts = {
+      machine: bench.machine,
+      at: new Date().toISOString().slice(0, 16).replace('T', ' '),
+      command: 'npm run bench -- performance',
+      load: [before, presentLoad()] as const,
+      effort: presentEffort(extent.effort),
+      versions: { PostgreSQL: rows[0]?.server_version, ...versions(), 'argon2id by': argon2id.library },
+      configurations: ['oidc_provider.mjs', 'oidc_provider_postgres.mjs', 'better_auth.mjs'].map((file) => ({
+        path: `bench/peers/${file}`,
+        text: readFileSync(join(import.meta.dirname, 'peers', file), 'utf8'),
+      })),
+    };
+    writeFileSync(join(docs, 'performance.md'), presentPage(results, facts));
+    say('Written: docs/performance.md');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const presentLoad = () =>
+  loadavg()
+    .slice(0, 1)
+    .map((value) => value.toFixed(1))
+    .join();
+
+const presentEffort = ({ rounds, warmUp, seconds }: Effort) =>
+  `${rounds} interleaved rounds; in each, what is measured takes ${seconds} s of processor time after ${warmUp} s to warm up (at first).`;
+
+/** One process on one core against two on two, where the server can be several processes. */
+async function measureProcesses({ stage, effort, say }: Runner): Promise<Measurement[]> {
+  const setting = Object.values(SETTINGS).find(({ variable }) => variable === 'CAUSEWAY_PROCESSES');
+  if (!setting) {
+    say('  not yet: the server is one process');
+    return [];
+  }
+  const one = await stage.startCauseway({ env: { CAUSEWAY_PROCESSES: '1' } });
+  const two = await stage.startCauseway({ env: { CAUSEWAY_PROCESSES: '2' }, cores: CORES.both });
+  try {
+    const conversation = says.usersMe(stage);
+    const subjects = [
+      { name: 'me-one', title: '`GET /users/me`, one process', server: one, conversation },
+      { name: 'me-two', title: '`GET /users/me`, two processes', server: two, conversation },
+    ];
+    return await measure(subjects, effort, say);
+  } finally {
+    await one.stop();
+    await two.stop();
+  }
+}

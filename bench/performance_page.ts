@@ -1,0 +1,155 @@
+// docs/performance.md and its plots, out of what one run found.
+
+import { coreRate, judge, type Results } from './goals.ts';
+import { type Bar, plotBars } from './plot.ts';
+import { type Measurement, round } from './rounds.ts';
+import { summarise } from './statistics.ts';
+
+export type RunFacts = {
+  machine: string;
+  at: string;
+  command: string;
+  /** Load of the machine before and after. */
+  load: readonly [before: string, after: string];
+  effort: string;
+  versions: Readonly<Record<string, string>>;
+  /** Files of the peers' configuration, by name. */
+  configurations: readonly { path: string; text: string }[];
+};
+
+/** The plots, by file name. */
+export function drawPlots({ measurements }: Results): Record<string, string> {
+  const plots: [file: string, title: string, names: readonly string[]][] = [
+    [
+      'performance-users-me.svg',
+      'Session checks for each second of one core',
+      ['bare', 'me', 'me-401', 'bare-select', 'me-database', 'oidc-userinfo', 'better-cached', 'better'],
+    ],
+    [
+      'performance-hop.svg',
+      'Hops to another domain, and code flows, for each second of one core',
+      ['bare-flow', 'hop', 'oidc-flow-memory', 'oidc-flow'],
+    ],
+    [
+      'performance-provider.svg',
+      'The standard provider on PostgreSQL, for each second of one core',
+      ['flow', 'refresh', 'userinfo', 'introspection'].flatMap((part) => [`provider-${part}`, `oidc-pg-${part}`]),
+    ],
+  ];
+  const drawn = plots.flatMap(([file, title, names]) => {
+    const bars = names.flatMap((name) => barOf(measurements, name));
+    return bars.length > 1 ? [[file, plotBars(title, 'medians; longer is better', bars)] as const] : [];
+  });
+  return Object.fromEntries(drawn);
+}
+
+function barOf(measurements: readonly Measurement[], name: string): Bar[] {
+  const found = measurements.find((one) => one.name === name);
+  const value = coreRate(measurements, name);
+  if (!found || value === null) return [];
+  const kind = name.startsWith('bare') ? 'yardstick' : /^(oidc|better)/.test(name) ? 'peer' : 'ours';
+  return [{ title: found.title, value, text: round(value), kind }];
+}
+
+/** The page. */
+export function presentPage(results: Results, facts: RunFacts): string {
+  const rows = judge(results);
+  const missed = rows.filter(({ isReached }) => isReached === false);
+  return `<!-- Written by \`npm run bench -- performance\`. Do not edit. -->
+
+# How fast it is
+
+Session checks, hops and the endpoints of the provider, measured on one core beside what that core can do at best (yardsticks)
+and beside peers. Run it yourself: \`${facts.command}\`.
+
+- Machine: ${facts.machine}. Load average before and after: ${facts.load.join(' → ')} (2 would be both cores busy with the measurement alone).
+- ${facts.at}. ${facts.effort}
+- Versions: ${Object.entries(facts.versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')}.
+- What is measured has one core to itself (\`taskset\`); the load generator and PostgreSQL (durable, as it comes) share the other.
+  Causeway runs as \`npm start\` runs it, with its access log. Only right answers count; a wrong one ends the run.
+- **Per core-second** is operations divided by the processor time that the server's process took: what one core answers when it
+  has nothing else to do. On a quiet machine that is the rate by the clock; on a shared one the clock measures the neighbours.
+  PostgreSQL's time is not in it. Only ratios within this page mean anything on other machines.
+
+## Goals
+
+| what | goal | reached | |
+|---|---|---|---|
+${rows.map(({ what, goal, reached, isReached }) => `| ${what} | ${goal} | ${reached} | ${verdict(isReached)} |`).join('\n')}
+
+${
+  missed.length === 0
+    ? 'Nothing that was measured falls short.'
+    : `**Where it falls short:** ${missed.map(({ what, goal, reached }) => `${what} (${goal}; reached ${reached})`).join('; ')}.`
+}
+
+${Object.keys(drawPlots(results))
+  .map((file) => `![${file}](${file})`)
+  .join('\n\n')}
+
+## Figures
+
+| what | per core-second | spread | per second by the clock | p50 | p99 |
+|---|---|---|---|---|---|
+${results.measurements.map(presentRow).join('\n')}
+
+Spread: how far the furthest round is from the median.
+${presentCosts(results)}${presentGrowth(results)}
+## How the peers are set up
+
+${facts.configurations.map(({ path, text }) => `\`${path}\`:\n\n\`\`\`js\n${text.trim()}\n\`\`\``).join('\n\n')}
+`;
+}
+
+const verdict = (isReached: boolean | null) => (isReached === null ? '–' : isReached ? 'yes' : '**no**');
+
+function presentRow(of: Measurement): string {
+  const [core, wall] = [summarise(of.perCoreSecond), summarise(of.perSecond)];
+  const ms = (values: readonly number[]) => `${summarise(values).median.toFixed(2)} ms`;
+  return `| ${of.title} | ${round(core.median)} | ± ${Math.round(100 * core.spread)} % | ${round(wall.median)} | ${ms(of.p50)} | ${ms(of.p99)} |`;
+}
+
+function presentCosts({ costs }: Results): string {
+  if (!costs) return '';
+  const rows = costs.map(
+    ({ title, roundTrips, statements, writes, walBytes }) =>
+      `| ${title} | ${roundTrips.toFixed(1)} | ${statements.toFixed(1)} | ${writes.toFixed(1)} | ${round(walBytes)} |`,
+  );
+  return `
+## What an operation asks of PostgreSQL
+
+Counted by a proxy that reads along, one operation after the other, so nothing is shared with a neighbour. Bytes of write-ahead
+log include full pages after a checkpoint.
+
+| what | round trips | statements | of them writing | bytes of WAL |
+|---|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function presentGrowth({ growth }: Results): string {
+  if (!growth || growth.length === 0) return '';
+  const titles = growth[0]?.measurements.map(({ title }) => title) ?? [];
+  const rows = growth.map(({ sessions, accounts, measurements }) => {
+    const cells = measurements.map((one) => round(summarise(one.perCoreSecond).median));
+    return `| ${accounts.toLocaleString('en-US')} | ${sessions.toLocaleString('en-US')} | ${cells.join(' | ')} |`;
+  });
+  const { sessions, plan } = growth.at(-1) ?? { sessions: 0, plan: '' };
+  return `
+## When the database grows
+
+Per core-second, without session memory: every request is another reader's.
+
+| accounts | sessions | ${titles.join(' | ')} |
+|---|---|${titles.map(() => '---|').join('')}
+${rows.join('\n')}
+
+How PostgreSQL finds a session among ${sessions.toLocaleString('en-US')}:
+
+\`\`\`text
+${plan}
+\`\`\`
+`;
+}

@@ -1,0 +1,78 @@
+// Interleaved rounds: A B C, A B C, A B C. What the machine does besides meets all alike, so ratios hold within a run.
+// The warm-up and the counted time of a round are measured in processor time of the server, not by the clock: on a shared
+// machine a server that gets a tenth of a core needs ten times as long until its code is compiled.
+
+import { loadavg } from 'node:os';
+import { type Conversation, drive } from './load.ts';
+import type { Measured } from './processes.ts';
+import { quantile, summarise } from './statistics.ts';
+
+export type Subject = {
+  name: string;
+  title: string;
+  server: Measured;
+  conversation: Conversation;
+  connections?: number;
+};
+export type Measurement = {
+  name: string;
+  title: string;
+  /** Operations a second, one for each round. */
+  perSecond: number[];
+  /** Operations for each second of processor time of the server: what one core does when it has nothing else to do. */
+  perCoreSecond: number[];
+  p50: number[];
+  p99: number[];
+};
+/** How long: rounds; seconds of the server's processor time before and while counting; the longest by the clock. */
+export type Effort = { rounds: number; warmUp: number; seconds: number; most: number };
+
+/** Measures subjects in turns, each at least once in every round. */
+export async function measure(
+  subjects: readonly Subject[],
+  effort: Effort,
+  say: (line: string) => void,
+): Promise<Measurement[]> {
+  const found = subjects.map(({ name, title }) => ({
+    name,
+    title,
+    ...{ perSecond: [] as number[], perCoreSecond: [] as number[], p50: [] as number[], p99: [] as number[] },
+  }));
+  for (let round = 0; round < effort.rounds; round++) {
+    for (const [index, subject] of subjects.entries()) {
+      const { server, conversation, connections } = subject;
+      // Compiled code stays; after the first round there is less to warm.
+      const warmUp = round === 0 ? effort.warmUp : effort.warmUp / 4;
+      const target = { ...server, conversation, ...(connections && { connections }) };
+      const sample = await drive(target, { ...effort, warmUp });
+      const one = found[index];
+      if (!one) continue;
+      one.perSecond.push(sample.operations / sample.seconds);
+      one.perCoreSecond.push(sample.operations / (sample.cpu || sample.seconds));
+      one.p50.push(quantile(sample.latencies, 0.5));
+      one.p99.push(quantile(sample.latencies, 0.99));
+    }
+  }
+  for (const one of found) say(presentMeasurement(one));
+  say(
+    `  load of the machine meanwhile: ${loadavg()
+      .map((value) => value.toFixed(1))
+      .join(' ')}`,
+  );
+  return found;
+}
+
+/** A measurement in one line. */
+export function presentMeasurement(of: Measurement): string {
+  const [wall, core] = [summarise(of.perSecond), summarise(of.perCoreSecond)];
+  const percent = `${Math.round(100 * core.spread)} %`;
+  return `  ${of.title}: ${round(core.median)} per core-second (± ${percent}), ${round(wall.median)}/s, p99 ${summarise(of.p99).median.toFixed(1)} ms`;
+}
+
+/** A count with as many digits as it is worth. */
+export function round(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  const digits = value >= 1000 ? -2 : value >= 100 ? 0 : 1;
+  const scale = 10 ** digits;
+  return (Math.round(value * scale) / scale).toLocaleString('en-US', { maximumFractionDigits: Math.max(0, digits) });
+}
