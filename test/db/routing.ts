@@ -8,6 +8,7 @@ export type Routes = Record<string, readonly string[]>;
 type Reference = { table: string; alias: string; scope: number; keys: Map<string, string> };
 /** A (sub)query; `name` when it is one of `with`. */
 type Scope = { text: string; parent: number; name: string | null };
+const PARAMETER = '$';
 const NO_ALIAS =
   /^(where|set|on|join|left|right|inner|cross|using|values|select|order|group|limit|for|returning|union|as|do)$/;
 
@@ -20,6 +21,8 @@ export function findUnrouted(text: string, schema: Schema, routes: Routes): stri
   const references = scopes.flatMap((scope, index) => referencesIn(scope.text, index, schema));
   const bound = new Set<string>();
   const equal: [string, string][] = [];
+  const given = scopes.map(({ text: own }) => givenIn(own));
+  const shortFor = new Map(scopes.flatMap(({ text: own }) => shortNamesIn(own, scopes)));
   const node = (reference: Reference, column: string) => `${references.indexOf(reference)}.${column}`;
 
   /** The reference that a column means, looked for from the inside out; through `with` to the table behind it. */
@@ -29,32 +32,34 @@ export function findUnrouted(text: string, schema: Schema, routes: Routes): stri
       const here = references.filter((one) => one.scope === at);
       const found = here.find((one) => (alias ? one.alias === alias : (schema[one.table] ?? []).includes(column)));
       if (found) return node(found, column);
+      if (given[at]?.has(alias ? `${alias}.${column}` : column)) return PARAMETER;
     }
-    const common = alias === undefined ? -1 : scopes.findIndex((one) => one.name === alias);
-    return common < 0 ? null : resolve(column, common);
+    const common = alias === undefined ? -1 : scopes.findIndex((one) => one.name === (shortFor.get(alias) ?? alias));
+    return common < 0 || common === scope ? null : resolve(column, common);
   }
+
+  /** Notes that two columns are equal, or one of them a parameter. */
+  function equate(left: string | null, right: string | null) {
+    if (left === null || right === null) return;
+    if (left === PARAMETER) bound.add(right);
+    else if (right === PARAMETER) bound.add(left);
+    else equal.push([left, right]);
+  }
+  const meaningOf = (text: string, scope: number) => (text.startsWith('$') ? PARAMETER : resolve(text, scope));
 
   for (const [index, { text: own }] of scopes.entries()) {
     // What an update sets is no condition.
     const conditions = own.replace(/\bset\b[\s\S]*?(?=\b(from|where|returning)\b|$)/g, ' ');
     for (const [, left = '', right = ''] of conditions.matchAll(/([\w.]+)\s*=\s*(?:any\()?(\$\d+|[a-z_][\w.]*)/g)) {
-      const from = resolve(left, index);
-      if (!from) continue;
-      if (right.startsWith('$')) bound.add(from);
-      const to = right.startsWith('$') ? null : resolve(right, index);
-      if (to) equal.push([from, to]);
+      equate(meaningOf(left, index), meaningOf(right, index));
     }
     for (const [, name = ''] of own.matchAll(/using\s*\((\w+)\)/g)) {
       const both = references.filter((one) => one.scope === index && (schema[one.table] ?? []).includes(name));
-      if (both[0] && both[1]) equal.push([node(both[0], name), node(both[1], name)]);
+      if (both[0] && both[1]) equate(node(both[0], name), node(both[1], name));
     }
   }
   for (const reference of references) {
-    for (const [column, value] of reference.keys) {
-      if (value.startsWith('$')) bound.add(node(reference, column));
-      const to = value.startsWith('$') ? null : resolve(value, reference.scope);
-      if (to) equal.push([node(reference, column), to]);
-    }
+    for (const [column, value] of reference.keys) equate(node(reference, column), meaningOf(value, reference.scope));
   }
 
   const keysOf = (reference: Reference) => (routes[reference.table] ?? []).map((column) => node(reference, column));
@@ -66,6 +71,23 @@ export function findUnrouted(text: string, schema: Schema, routes: Routes): stri
   }
   const lost = references.filter((reference) => routes[reference.table] && !isRouted(reference));
   return [...new Set(lost.map(({ table }) => table))].sort();
+}
+
+/** Columns that hold parameters: `$1 as hash`, and those of a function of one, `unnest($1) as asked(hash)`. */
+function givenIn(text: string): Set<string> {
+  const named = [...text.matchAll(/\$\d+(?:::\w+(?:\[\])?)?\s+as\s+(\w+)/g)].map(([, name = '']) => name);
+  const calls = text.matchAll(/\w+\([^()]*\$\d+[^()]*\)\s*(?:with ordinality\s+)?(?:as\s+)?(\w+)\s*\(([^)]*)\)/g);
+  const columns = [...calls].flatMap(([, alias = '', names = '']) =>
+    names.split(',').flatMap((name) => [name.trim().split(' ')[0] ?? '', `${alias}.${name.trim().split(' ')[0]}`]),
+  );
+  return new Set([...named, ...columns]);
+}
+
+/** Aliases of common table expressions: `from asked q`. */
+function shortNamesIn(text: string, scopes: readonly Scope[]): [string, string][] {
+  return [...text.matchAll(/(?:\b(?:from|join)|,)\s+(\w+)\s+(?:as\s+)?(\w+)/g)].flatMap(([, name = '', alias = '']) =>
+    scopes.some((one) => one.name === name) && !NO_ALIAS.test(alias) ? [[alias, name] as [string, string]] : [],
+  );
 }
 
 /** Takes each subquery out of the one around it; other parentheses stay. */
