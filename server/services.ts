@@ -19,6 +19,7 @@ import { createClients } from './clients/clients.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { startJobs } from './db/jobs.ts';
+import { openLease } from './db/lease.ts';
 import { openNotifications } from './db/notify.ts';
 import { createOutbox } from './db/outbox.ts';
 import { createGuardedFetch } from './http/outgoing.ts';
@@ -69,8 +70,10 @@ export async function createServices(options: {
     poolSize: config.poolSize,
     applicationName: 'causeway',
     namedStatements: config.namedStatements,
+    changes: { settle: (xid) => lease.settle(xid) },
   });
   const notifications = openNotifications({ url: databaseUrl, log });
+  const lease = openLease({ db, notifications, log });
 
   const outgoing = createGuardedFetch({ allowLoopback: config.allowLoopback });
 
@@ -214,11 +217,13 @@ export async function createServices(options: {
   const products = createProducts({ db, audit, accounts, provider, login });
 
   await notifications.start();
+  await lease.start();
   await outbox.start();
   const jobs = startJobs({
     db,
     log,
     jobs: [
+      ...lease.jobs,
       ...rateLimits.jobs,
       ...sessions.jobs,
       ...mfa.jobs,
@@ -244,6 +249,7 @@ export async function createServices(options: {
     await outbox.close();
     messages.close();
     streams.close();
+    await lease.close();
     await notifications.close();
     await db.close();
   }
@@ -255,6 +261,7 @@ export async function createServices(options: {
     metrics,
     db,
     notifications,
+    lease,
     audit,
     rateLimits,
     realms,

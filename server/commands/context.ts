@@ -6,13 +6,15 @@ import { createAccounts } from '../accounts/accounts.ts';
 import { createAudit } from '../audit/audit.ts';
 import { createClients } from '../clients/clients.ts';
 import { type Config, ConfigError, processConfig } from '../config.ts';
-import { type Database, DatabaseUnavailable, isUnavailable, openDatabase, TIMEOUTS } from '../db/database.ts';
+import { type Database, DatabaseUnavailable, isUnavailable, TIMEOUTS } from '../db/database.ts';
+import { openChanger } from '../db/changer.ts';
 import { embeddedSecret, openEmbedded } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
 import { createGuardedFetch } from '../http/outgoing.ts';
 import { createImports } from '../imports/imports.ts';
 import { createKeys } from '../keys/keys.ts';
 import { createMessageQueue } from '../messages/messages.ts';
+import { createLog } from '../lib/log.ts';
 import { createMfa } from '../mfa/mfa.ts';
 import { recordEnd } from '../oidc/oidc.ts';
 import { createBreachedPasswords, createPasswords } from '../passwords/passwords.ts';
@@ -85,11 +87,12 @@ export async function withDatabase(
   const config = processConfig();
   const embedded = config.databaseUrl ? null : await openEmbedded({ folder: config.dataFolder, mayAdopt: false });
   const url = config.databaseUrl?.reveal() ?? embedded?.url ?? '';
-  const db = openDatabase({
+  const { db, close } = openChanger({
     url,
     poolSize: CONNECTIONS,
     applicationName: 'causeway-cli',
     namedStatements: config.namedStatements,
+    log: createLog({ level: 'silent' }),
   });
   try {
     await probe(url);
@@ -99,7 +102,7 @@ export async function withDatabase(
         : [embeddedSecret(embedded.folder)];
     await run({ config, db, url, secrets });
   } finally {
-    await db.close();
+    await close();
     await embedded?.stop();
   }
 }

@@ -16,6 +16,12 @@ export type Queryable = {
   readonly builder: Knex;
 };
 
+/**
+ * What is told of changes that make untrue what some node may have in memory (db/lease.ts): that one is under way, and that it
+ * is committed. Who made it gets its result once `settle` is done.
+ */
+export type ChangeHook = { begin?(): void; settle(xid: string): Promise<void> };
+
 export type Database = Queryable & {
   /** Runs `work` in one transaction; up to 3 tries when PostgreSQL reports a deadlock or a serialisation failure. */
   transaction<T>(work: (q: Queryable) => Promise<T>): Promise<T>;
@@ -41,7 +47,12 @@ export const TIMEOUTS = {
 const ACQUIRE_TIMEOUT_MS = 2000;
 const RETRY_PAUSE_MS = 25;
 
-export function databaseKnexConfig(options: { url: string; poolSize: number; applicationName: string }): Knex.Config {
+export function databaseKnexConfig(options: {
+  url: string;
+  poolSize: number;
+  applicationName: string;
+  changes?: ChangeHook;
+}): Knex.Config {
   return {
     client: 'pg',
     connection: {
@@ -55,7 +66,10 @@ export function databaseKnexConfig(options: { url: string; poolSize: number; app
       max: options.poolSize,
       idleTimeoutMillis: 30_000,
       propagateCreateError: false,
-      afterCreate: watchConnection,
+      afterCreate: (connection: Connection, done: (error: unknown, connection: Connection) => void) => {
+        watchConnection(connection, options.changes);
+        done(null, connection);
+      },
     },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
     // knex prints refused connections by itself, stack and all; ours are logged where they are answered.
@@ -70,14 +84,16 @@ export function openDatabase(options: {
   poolSize: number;
   applicationName: string;
   namedStatements: boolean;
+  changes: ChangeHook;
 }): Database {
   const knex = createKnex(databaseKnexConfig(options));
-  const run = runner(knex, options.namedStatements);
+  const { changes } = options;
+  const run = runner(knex, options.namedStatements, changes);
 
   async function transaction<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await knex.transaction((trx) => work({ run: runner(trx, options.namedStatements), builder: trx }));
+        return await once(work);
       } catch (error) {
         if (attempt < 3 && isRetryable(error)) {
           await new Promise((resolve) => setTimeout(resolve, attempt * 10 + Math.random() * 20));
@@ -88,6 +104,23 @@ export function openDatabase(options: {
     }
   }
 
+  async function once<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
+    let xid: string | null = null;
+    const result = await knex.transaction(async (trx) => {
+      const connection = await (trx.client as KnexClient).acquireConnection();
+      connection.noteChange = (changed) => {
+        xid = changed;
+      };
+      try {
+        return await work({ run: runner(trx, options.namedStatements, changes), builder: trx });
+      } finally {
+        connection.noteChange = null;
+      }
+    });
+    if (xid) await changes.settle(xid);
+    return result;
+  }
+
   function pool() {
     const tarn = knex.client.pool as { numUsed(): number; numFree(): number; numPendingAcquires(): number };
     return { used: tarn.numUsed(), free: tarn.numFree(), waiting: tarn.numPendingAcquires() };
@@ -96,21 +129,35 @@ export function openDatabase(options: {
   return { run, builder: knex, transaction, pool, close: () => knex.destroy() };
 }
 
+/** SQLSTATE of the notice by which a trigger tells that its transaction made something untrue; its text is the xid. */
+const CHANGED = 'CW001';
+
 /**
  * Marks a connection that broke or timed out, whoever used it: it still waits for its answer, so the pool must drop it
- * instead of handing it on (reliability R-36).
+ * instead of handing it on (reliability R-36). And notes what transaction changed something that others have in memory.
  */
-function watchConnection(connection: Connection, done: (error: unknown, connection: Connection) => void) {
+function watchConnection(connection: Connection, changes: ChangeHook | undefined) {
   const query = connection.query.bind(connection) as (...given: unknown[]) => unknown;
   const note = (error: unknown) => {
     if (isConnectionLoss(error)) connection.__knex__disposed = error;
   };
+  let alone: string | null = null;
+  connection.on('notice', (notice) => {
+    if (notice.code !== CHANGED) return;
+    changes?.begin?.();
+    if (connection.noteChange) connection.noteChange(notice.message ?? '');
+    else alone = notice.message ?? null;
+  });
   connection.query = ((...given: unknown[]) => {
     const callback = given.at(-1);
     if (typeof callback === 'function') {
       const noting = (error: unknown, result: unknown) => {
         note(error);
-        callback(error, result);
+        // A statement of the builder on its own is its own transaction.
+        const xid = alone;
+        alone = null;
+        if (error || !xid || !changes) return callback(error, result);
+        changes.settle(xid).then(() => callback(null, result), callback as (error: unknown) => void);
       };
       return query(...given.slice(0, -1), noting);
     }
@@ -118,36 +165,49 @@ function watchConnection(connection: Connection, done: (error: unknown, connecti
     if (result instanceof Promise) result.catch(note);
     return result;
   }) as Connection['query'];
-  done(null, connection);
 }
 
 type Connection = {
   query(query: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
+  on(event: 'notice', listener: (notice: { code?: string; message?: string }) => void): void;
   __knex__disposed?: unknown;
+  /** Takes the transaction that changed something, where `run` or `transaction` settles it after giving the connection back. */
+  noteChange?: ((xid: string) => void) | null;
 };
 
-function runner(knex: Knex, isNamed: boolean): Queryable['run'] {
-  const client = knex.client as {
-    acquireConnection(): Promise<Connection>;
-    releaseConnection(connection: Connection): Promise<void>;
-    transacting?: boolean;
-  };
+type KnexClient = {
+  acquireConnection(): Promise<Connection>;
+  releaseConnection(connection: Connection): Promise<void>;
+};
+
+function runner(knex: Knex, isNamed: boolean, changes: ChangeHook): Queryable['run'] {
+  const client = knex.client as KnexClient;
+  const isTransaction = 'isTransaction' in knex && knex.isTransaction === true;
 
   async function once(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     const connection = await client.acquireConnection();
+    let xid: string | null = null;
+    let rows: Row[];
+    if (!isTransaction)
+      connection.noteChange = (changed) => {
+        xid = changed;
+      };
     try {
       const query = { text: statement.text, values: [...values], ...(isNamed && { name: statement.name }) };
-      return (await connection.query(query)).rows;
+      rows = (await connection.query(query)).rows;
     } finally {
+      if (!isTransaction) connection.noteChange = null;
       await client.releaseConnection(connection);
     }
+    if (xid) await changes.settle(xid);
+    return rows;
   }
 
   return async <R extends Row>(statement: Statement, values: readonly unknown[]) => {
     try {
       return (await once(statement, values)) as R[];
     } catch (error) {
-      const mayRepeat = statement.kind === 'read' && !('isTransaction' in knex && knex.isTransaction);
+      const mayRepeat = statement.kind === 'read' && !isTransaction;
       if (!mayRepeat || !isConnectionLoss(error) || isTimeout(error)) throw translate(error);
     }
     // A broken connection is found out by using it; one more try, on another one, hides a restart of PostgreSQL. The pause

@@ -4,6 +4,8 @@
 
 import pg from 'pg';
 import type { Log } from '../lib/log.ts';
+import type { Row } from './database.ts';
+import type { Statement } from './statement.ts';
 
 export type Notifications = ReturnType<typeof openNotifications>;
 
@@ -84,6 +86,13 @@ export function openNotifications(options: { url: string; log: Log }) {
       .catch((error) => options.log.warn({ err: error }, 'listen failed'));
   }
 
+  /** Runs a statement on the listening connection itself. @throws when there is none, or no answer within 3 s */
+  async function run(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    if (!client) throw new Error('not connected');
+    const { rows } = await client.query<Row>({ name: statement.name, text: statement.text, values: [...values] });
+    return rows;
+  }
+
   /** Connects; resolves once it listens, or after the first failure, which is retried in the background. */
   const start = connect;
 
@@ -97,5 +106,5 @@ export function openNotifications(options: { url: string; log: Log }) {
     client = null;
   }
 
-  return { listen, start, isConnected, close };
+  return { listen, run, start, isConnected, close };
 }

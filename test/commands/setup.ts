@@ -9,8 +9,9 @@ import { createClients } from '../../server/clients/clients.ts';
 import { applyRealmFile, readStored } from '../../server/commands/apply.ts';
 import { presentRealmFile } from '../../server/commands/export.ts';
 import { Secret } from '../../server/config.ts';
-import { openDatabase } from '../../server/db/database.ts';
+import { openChanger } from '../../server/db/changer.ts';
 import { asHost } from '../../server/lib/ids.ts';
+import { createLog } from '../../server/lib/log.ts';
 import { createPasswords } from '../../server/passwords/passwords.ts';
 import { createRealms } from '../../server/realms/realms.ts';
 import { createSessions } from '../../server/sessions/sessions.ts';
@@ -33,7 +34,13 @@ export const SECRET = 'a secret of a test that has more than 32 signs';
 /** Opens a fresh migrated database. */
 export async function setUp() {
   const { url, drop } = await createDatabase();
-  const db = openDatabase({ url, poolSize: 4, applicationName: 'test', namedStatements: true });
+  const { db, close: closeDatabase } = openChanger({
+    url,
+    poolSize: 4,
+    applicationName: 'test',
+    namedStatements: true,
+    log: createLog({ level: 'silent' }),
+  });
   const audit = createAudit();
   const realms = createRealms({ db, notifications: null, secrets: () => [SECRET] });
   const clients = createClients({ db, notifications: null, secrets: () => [SECRET] });
@@ -95,7 +102,7 @@ export async function setUp() {
   }
 
   async function close() {
-    await db.close();
+    await closeDatabase();
     await drop();
   }
 

@@ -1,6 +1,8 @@
 // A database of one's own for a test file, cloned from the migrated template.
 
 import { randomBytes } from 'node:crypto';
+import { openChanger } from '../../server/db/changer.ts';
+import { createLog } from '../../server/lib/log.ts';
 import { administer, withDatabase } from './template.ts';
 
 export type TestDatabase = {
@@ -23,8 +25,22 @@ export async function createDatabase(options: { isEmpty?: boolean } = {}): Promi
   const url = withDatabase(server, name);
   return {
     url,
-    moveClock: (seconds) =>
-      administer(url, `update test_clock set moved_by = moved_by + interval '${seconds} seconds'`),
+    moveClock: (seconds) => moveClock(url, seconds),
     drop: () => administer(server, `drop database if exists ${name} with (force)`),
   };
+}
+
+async function moveClock(url: string, seconds: number): Promise<void> {
+  const log = createLog({ level: 'silent' });
+  const changer = openChanger({ url, poolSize: 1, applicationName: 'test-clock', namedStatements: false, log });
+  try {
+    await changer.start();
+    await changer.db.transaction(async ({ builder }) => {
+      await builder.raw('update test_clock set moved_by = moved_by + make_interval(secs => ?)', [seconds]);
+      // What nodes have in memory was true before.
+      await builder.raw("select causeway_invalidate('{*}')");
+    });
+  } finally {
+    await changer.close();
+  }
 }
