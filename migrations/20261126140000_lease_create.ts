@@ -91,6 +91,7 @@ export async function up(knex: Knex): Promise<void> {
     create function causeway_session_added() returns trigger language plpgsql as $$
     begin
       perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
+      raise notice using message = 'account ' || new.account_id, errcode = 'CW002';
       return null;
     end $$;
     create trigger causeway_session_added after insert on sessions for each row execute function causeway_session_added();

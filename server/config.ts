@@ -105,6 +105,13 @@ export const SETTINGS = {
     shown: '10',
     says: 'Most connections to PostgreSQL that one node opens; one for notifications and three for the outbox come on top.',
   }),
+  sessionMemory: set<number>({
+    variable: 'CAUSEWAY_SESSION_MEMORY',
+    parse: whole(0, 10_000_000),
+    fallback: () => 50_000,
+    shown: '50000',
+    says: 'Most sessions that one node keeps in memory, some 2 KB each; 0 asks PostgreSQL every time. A sign-out counts everywhere at once either way.',
+  }),
   namedStatements: set<boolean>({
     variable: 'CAUSEWAY_NAMED_STATEMENTS',
     parse: flag,

@@ -10,6 +10,7 @@ import {
   createOwnership,
   createPasswordChange,
   createPasswordReset,
+  createSignedInMemory,
   createVerification,
 } from './accounts/accounts.ts';
 import { createReader } from './accounts/middleware.ts';
@@ -70,7 +71,7 @@ export async function createServices(options: {
     poolSize: config.poolSize,
     applicationName: 'causeway',
     namedStatements: config.namedStatements,
-    changes: { settle: (xid) => lease.settle(xid) },
+    changes: { settle: (xid) => lease.settle(xid), note: (key) => lease.note(key) },
   });
   const notifications = openNotifications({ url: databaseUrl, log });
   const lease = openLease({ db, notifications, log });
@@ -130,7 +131,8 @@ export async function createServices(options: {
         })
       : null,
   });
-  const accounts = createAccounts({ db, audit, realms, passwords });
+  const signedInMemory = createSignedInMemory({ lease, most: config.sessionMemory });
+  const accounts = createAccounts({ db, audit, realms, passwords, memory: signedInMemory });
   const reader = createReader({ accounts, sessions });
   const mfa = createMfa({ db, audit, rateLimits, accounts, messages, secrets, hasIdentity });
   const ownership = createOwnership({
@@ -274,6 +276,7 @@ export async function createServices(options: {
     passwords,
     challenges,
     accounts,
+    signedInMemory,
     reader,
     ownership,
     letters,

@@ -1,6 +1,7 @@
 // One running server: migrated database → features → app → listeners; `close` goes the same way back.
 
 import { createApp } from './app.ts';
+import { createSessionCheck } from './bridgekeeper/session_check.ts';
 import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { type Listener, listen } from './http/server.ts';
@@ -53,7 +54,17 @@ export async function startServer(options: {
         metrics: services.metrics,
       });
     }
-    listeners.public = await listen({ handle: createApp(services).callback(), port: config.port, host: config.host });
+    const answerSessionCheck = createSessionCheck({
+      ...services,
+      memory: services.signedInMemory,
+      count: services.metrics.countSessionCheck,
+    });
+    const answerRest = createApp(services).callback();
+    listeners.public = await listen({
+      handle: (request, response) => answerSessionCheck(request, response) || answerRest(request, response),
+      port: config.port,
+      host: config.host,
+    });
   } catch (error) {
     await close();
     throw error;

@@ -3,12 +3,14 @@
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import { parseEmail } from '../lib/email.ts';
-import type { AccountId, CanonicalEmail, Host, RealmId } from '../lib/ids.ts';
-import { createToken, hashToken, isSameHash } from '../lib/token.ts';
+import type { AccountId, CanonicalEmail, RealmId } from '../lib/ids.ts';
+import { createToken } from '../lib/token.ts';
 import type { PasswordFault, Passwords } from '../passwords/passwords.ts';
 import type { Realm, Realms } from '../realms/realms.ts';
-import type { LiveSession, Presented } from '../sessions/sessions.ts';
+import type { LiveSession } from '../sessions/sessions.ts';
 import { createNewPasswordCheck } from './new_password.ts';
+import { createSignedInSearch } from './signed_in.ts';
+import type { SignedInMemory } from './signed_in_memory.ts';
 import * as store from './store.ts';
 import { parseUsername } from './username.ts';
 import { createVouched } from './without_password.ts';
@@ -27,6 +29,7 @@ export { type CodeRefused, createOneTimeCodes, type OneTimeCodes, type ProvenCha
 export { createOwnership, type OwnerHook, type Ownership } from './ownership.ts';
 export { parsePhone } from './phone.ts';
 export { createPasswordReset, type PasswordReset, type ResetRefused } from './reset_password.ts';
+export { createSignedInMemory, type Remembered, type SignedInMemory } from './signed_in_memory.ts';
 export { parseUsername } from './username.ts';
 export { createVerification, type Verification, type VerificationOutcome, withOutcome } from './verify_email.ts';
 export { hasOwnWayIn } from './ways_in.ts';
@@ -83,34 +86,15 @@ export type ProfileChange = Partial<
 export type Accounts = ReturnType<typeof createAccounts>;
 
 /** The accounts of this server. */
-export function createAccounts(options: { db: Database; audit: Audit; realms: Realms; passwords: Passwords }) {
+export function createAccounts(options: {
+  db: Database;
+  audit: Audit;
+  realms: Realms;
+  passwords: Passwords;
+  memory?: SignedInMemory;
+}) {
   const { db, audit, passwords } = options;
   const checkNewPassword = createNewPasswordCheck(options);
-
-  /** Who holds a credential on a host: one round trip. Null for anything but a live session of an enabled account. */
-  async function findSignedIn(presented: Presented, host: Host): Promise<SignedIn | null> {
-    switch (presented.kind) {
-      case 'none':
-      case 'broken':
-        return null;
-      case 'header':
-        return store.findSignedIn(db, hashToken(presented.token), host);
-      case 'cookie': {
-        const found = await store.findSignedIn(db, hashToken(presented.token), host);
-        return found && isSameHash(found.session.companionHash, hashToken(presented.companion)) ? found : null;
-      }
-      case 'both': {
-        // Two identities in one request are nobody's: no silent precedence.
-        const [byCookie, byHeader] = await Promise.all([
-          findSignedIn({ kind: 'cookie', ...presented.cookie }, host),
-          findSignedIn({ kind: 'header', token: presented.header }, host),
-        ]);
-        return byCookie && byHeader && byCookie.account.id === byHeader.account.id ? byCookie : null;
-      }
-      default:
-        return presented satisfies never;
-    }
-  }
 
   /** The account that an identifier (e-mail or user name) names, with its password hash; null when none does. */
   async function findForSignIn(realmId: RealmId, identifier: string): Promise<store.SignInRecord | null> {
@@ -293,9 +277,9 @@ export function createAccounts(options: { db: Database; audit: Audit; realms: Re
 
   return {
     ...createVouched({ audit }),
+    findSignedIn: createSignedInSearch(options),
     hasPassword,
     findById,
-    findSignedIn,
     findForSignIn,
     register,
     rehash,

@@ -39,10 +39,13 @@ export const COLUMN_NAMES = [
   'updated_at',
 ] as const;
 
+// All that wait in one turn of the event loop are asked about at once.
 const FIND_SIGNED_IN = readStatement(
   'accounts.find_signed_in',
-  `select ${COLUMN_NAMES.map((name) => `a.${name}`).join(', ')}, ${LIVE_SESSION_SQL.columns}
-     from ${LIVE_SESSION_SQL.from} join accounts a on a.id = s.account_id
+  `select asked.nr::int, ${COLUMN_NAMES.map((name) => `a.${name}`).join(', ')}, ${LIVE_SESSION_SQL.columns}
+     from unnest($1::bytea[], $2::text[]) with ordinality as asked(token_hash, host, nr)
+     join ${LIVE_SESSION_SQL.from} on d.token_hash = asked.token_hash and d.host = asked.host
+     join accounts a on a.id = s.account_id
     where ${LIVE_SESSION_SQL.where} and a.disabled_at is null`,
 );
 const FIND_FOR_SIGN_IN = readStatement(
@@ -53,9 +56,15 @@ const FIND_FOR_SIGN_IN = readStatement(
    order by rank limit 1`,
 );
 
-export async function findSignedIn(q: Queryable, tokenHash: TokenHash, host: Host): Promise<SignedIn | null> {
-  const [row] = await q.run(FIND_SIGNED_IN, [tokenHash, host]);
-  return row ? { session: toLiveSession(row), account: toAccount(row) } : null;
+/** Who is signed in by each of these tokens on its host, in the order asked; null for nobody. */
+export async function findSignedIn(
+  q: Queryable,
+  asked: readonly { tokenHash: TokenHash; host: Host }[],
+): Promise<(SignedIn | null)[]> {
+  const rows = await q.run(FIND_SIGNED_IN, [asked.map(({ tokenHash }) => tokenHash), asked.map(({ host }) => host)]);
+  const found: (SignedIn | null)[] = asked.map(() => null);
+  for (const row of rows) found[Number(row['nr']) - 1] = { session: toLiveSession(row), account: toAccount(row) };
+  return found;
 }
 
 export async function findForSignIn(q: Queryable, realmId: RealmId, canonical: string): Promise<SignInRecord | null> {

@@ -110,7 +110,16 @@ export function createClients(options: {
     ignoreFetchAbort: true,
     fetchMethod: async (realmId) => new Set(originsOf(await store.listPublicRedirectUris(options.db, realmId))),
   });
+  const proxies = new LRUCache<string, { host: Host | null }>({
+    max: 1000,
+    ttl: MEMORY_MS,
+    ignoreFetchAbort: true,
+    fetchMethod: async (hash) => ({
+      host: await store.findHostByProxySecret(options.db, Buffer.from(hash, 'base64') as TokenHash),
+    }),
+  });
   const forget = () => {
+    proxies.clear();
     memory.clear();
     publicOrigins.clear();
   };
@@ -141,8 +150,13 @@ export function createClients(options: {
     store.listSites(options.db, realmId);
 
   /** The host whose publisher's proxy holds this secret; null when nobody does. */
-  const findHostOfProxySecret = (secret: string): Promise<Host | null> =>
-    store.findHostByProxySecret(options.db, hashToken(secret));
+  const findHostOfProxySecret = async (secret: string): Promise<Host | null> =>
+    (await proxies.fetch(hashToken(secret).toString('base64')))?.host ?? null;
+
+  /** The same, and the client of a host, if they are in memory. */
+  const peekHostOfProxySecret = (secret: string): Host | null =>
+    proxies.get(hashToken(secret).toString('base64'))?.host ?? null;
+  const peekForHost = (host: Host): Client | null => enabled(memory.get(`host\n\n${host}`)?.client);
 
   /** Every client of a realm as stored, by client_id; for the operator's commands. */
   const listStored = (q: Queryable, realmId: RealmId): Promise<StoredClient[]> => store.listClients(q, realmId);
@@ -191,6 +205,8 @@ export function createClients(options: {
     findForHost,
     listSites,
     findHostOfProxySecret,
+    peekHostOfProxySecret,
+    peekForHost,
     listStored,
     put,
     revealIntegrationSecret,

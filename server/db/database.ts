@@ -17,10 +17,11 @@ export type Queryable = {
 };
 
 /**
- * What is told of changes that make untrue what some node may have in memory (db/lease.ts): that one is under way, and that it
- * is committed. Who made it gets its result once `settle` is done.
+ * What is told of changes that make untrue what some node may have in memory (db/lease.ts).
+ * begin: one is under way; settle: it is committed, and who made it gets its result when this is done; note: a key became
+ * untrue for which nobody waits.
  */
-export type ChangeHook = { begin?(): void; settle(xid: string): Promise<void> };
+export type ChangeHook = { begin?(): void; settle(xid: string): Promise<void>; note?(key: string): void };
 
 export type Database = Queryable & {
   /** Runs `work` in one transaction; up to 3 tries when PostgreSQL reports a deadlock or a serialisation failure. */
@@ -105,19 +106,17 @@ export function openDatabase(options: {
   }
 
   async function once<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
-    let xid: string | null = null;
+    const made = new Change();
     const result = await knex.transaction(async (trx) => {
       const connection = await (trx.client as KnexClient).acquireConnection();
-      connection.noteChange = (changed) => {
-        xid = changed;
-      };
+      connection.change = made;
       try {
         return await work({ run: runner(trx, options.namedStatements, changes), builder: trx });
       } finally {
-        connection.noteChange = null;
+        connection.change = null;
       }
     });
-    if (xid) await changes.settle(xid);
+    await made.settle(changes);
     return result;
   }
 
@@ -129,8 +128,25 @@ export function openDatabase(options: {
   return { run, builder: knex, transaction, pool, close: () => knex.destroy() };
 }
 
-/** SQLSTATE of the notice by which a trigger tells that its transaction made something untrue; its text is the xid. */
+/** SQLSTATE of the notices by which triggers tell what a transaction makes untrue: its xid, or a key that nobody waits for. */
 const CHANGED = 'CW001';
+const TOLD = 'CW002';
+
+/** What one transaction made untrue, told to the hook once it is committed. */
+class Change {
+  #xid: string | null = null;
+  readonly #keys = new Set<string>();
+
+  take({ code, message = '' }: { code?: string; message?: string }) {
+    if (code === CHANGED) this.#xid = message;
+    if (code === TOLD) this.#keys.add(message);
+  }
+
+  async settle(changes: ChangeHook): Promise<void> {
+    for (const key of this.#keys) changes.note?.(key);
+    if (this.#xid !== null) await changes.settle(this.#xid);
+  }
+}
 
 /**
  * Marks a connection that broke or timed out, whoever used it: it still waits for its answer, so the pool must drop it
@@ -141,12 +157,12 @@ function watchConnection(connection: Connection, changes: ChangeHook | undefined
   const note = (error: unknown) => {
     if (isConnectionLoss(error)) connection.__knex__disposed = error;
   };
-  let alone: string | null = null;
+  let alone: Change | null = null;
   connection.on('notice', (notice) => {
-    if (notice.code !== CHANGED) return;
-    changes?.begin?.();
-    if (connection.noteChange) connection.noteChange(notice.message ?? '');
-    else alone = notice.message ?? null;
+    if (notice.code !== CHANGED && notice.code !== TOLD) return;
+    if (notice.code === CHANGED) changes?.begin?.();
+    if (!connection.change) alone ??= new Change();
+    (connection.change ?? alone)?.take(notice);
   });
   connection.query = ((...given: unknown[]) => {
     const callback = given.at(-1);
@@ -154,10 +170,10 @@ function watchConnection(connection: Connection, changes: ChangeHook | undefined
       const noting = (error: unknown, result: unknown) => {
         note(error);
         // A statement of the builder on its own is its own transaction.
-        const xid = alone;
+        const made = alone;
         alone = null;
-        if (error || !xid || !changes) return callback(error, result);
-        changes.settle(xid).then(() => callback(null, result), callback as (error: unknown) => void);
+        if (error || !made || !changes) return callback(error, result);
+        made.settle(changes).then(() => callback(null, result), callback as (error: unknown) => void);
       };
       return query(...given.slice(0, -1), noting);
     }
@@ -171,8 +187,8 @@ type Connection = {
   query(query: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
   on(event: 'notice', listener: (notice: { code?: string; message?: string }) => void): void;
   __knex__disposed?: unknown;
-  /** Takes the transaction that changed something, where `run` or `transaction` settles it after giving the connection back. */
-  noteChange?: ((xid: string) => void) | null;
+  /** What the transaction under way changes, where `run` or `transaction` settles it after giving the connection back. */
+  change?: Change | null;
 };
 
 type KnexClient = {
@@ -186,20 +202,17 @@ function runner(knex: Knex, isNamed: boolean, changes: ChangeHook): Queryable['r
 
   async function once(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     const connection = await client.acquireConnection();
-    let xid: string | null = null;
+    const made = new Change();
     let rows: Row[];
-    if (!isTransaction)
-      connection.noteChange = (changed) => {
-        xid = changed;
-      };
+    if (!isTransaction) connection.change = made;
     try {
       const query = { text: statement.text, values: [...values], ...(isNamed && { name: statement.name }) };
       rows = (await connection.query(query)).rows;
     } finally {
-      if (!isTransaction) connection.noteChange = null;
+      if (!isTransaction) connection.change = null;
       await client.releaseConnection(connection);
     }
-    if (xid) await changes.settle(xid);
+    await made.settle(changes);
     return rows;
   }
 

@@ -1,8 +1,8 @@
 // The side of whoever changes something that nodes keep in memory: after the commit it waits until no node can answer with
 // what was true before. The protocol and its proof are in lease.ts.
 
-import { createSteadyClock } from '../lib/steady_clock.ts';
 import type { Log } from '../lib/log.ts';
+import { createSteadyClock } from '../lib/steady_clock.ts';
 import type { Queryable, Row } from './database.ts';
 import type { Invalidation } from './lease_state.ts';
 import type { Notifications } from './notify.ts';

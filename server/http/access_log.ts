@@ -5,6 +5,8 @@ import { randomBytes } from 'node:crypto';
 import type { Log } from '../lib/log.ts';
 import type { Context, Middleware } from './route.ts';
 
+const QUIET = 'bridgekeeper.me';
+
 /** Numbers every request and logs its outcome. `observe` is told the route name, status and seconds. */
 export function accessLog(options: {
   log: Log;
@@ -18,7 +20,9 @@ export function accessLog(options: {
     const milliseconds = performance.now() - started;
     const route = (ctx.state['route'] as string | undefined) ?? 'none';
     options.observe({ route, status: ctx.status, seconds: milliseconds / 1000 });
-    options.log.info({
+    // As many as page views, and as most of them are answered without a line (bridgekeeper/session_check.ts).
+    const level = route === QUIET && ctx.status < 500 ? 'debug' : 'info';
+    options.log[level]({
       request: ctx.state['requestId'],
       method: ctx.method,
       route,

@@ -62,6 +62,22 @@ export function createMetrics() {
     });
   }
 
+  new Counter({
+    name: 'causeway_session_checks_total',
+    help: 'Answers of users/me without a round trip, which causeway_request_seconds does not count: signed-in or signed-out.',
+    labelNames: ['answer'],
+    registers,
+    // Counted in plain numbers on the way and handed over when somebody looks.
+    collect() {
+      for (const answer of ['signed-in', 'signed-out'] as const) {
+        this.inc({ answer }, answered[answer]);
+        answered[answer] = 0;
+      }
+    },
+  });
+  const answered = { 'signed-in': 0, 'signed-out': 0 };
+  const countSessionCheck = (answer: keyof typeof answered) => void answered[answer]++;
+
   const messages = new Counter({
     name: 'causeway_messages_total',
     help: 'E-mails and text messages by what became of a try: sent, failed (will be tried again), refused, expired, gave-up.',
@@ -72,6 +88,7 @@ export function createMetrics() {
 
   return {
     countMessage,
+    countSessionCheck,
     observeRequest,
     observeDatabase,
     observeHashing,

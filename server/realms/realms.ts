@@ -100,6 +100,9 @@ export function createRealms(options: {
     return (await sites.fetch(host))?.site ?? null;
   }
 
+  /** The same, if it is in memory. */
+  const peekSite = (host: Host): Site | null => sites.get(host)?.site ?? null;
+
   /** The domains of a realm, auth domain first. */
   const listDomains = (realm: RealmId, q: Queryable = options.db): Promise<Domain[]> => store.listDomains(q, realm);
 
@@ -158,6 +161,7 @@ export function createRealms(options: {
 
   return {
     findSite,
+    peekSite,
     listDomains,
     lock,
     listStored,

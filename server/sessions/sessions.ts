@@ -53,6 +53,8 @@ export type LiveSession = {
   ageSeconds: number;
   /** Whether last_seen_at is more than a minute old. */
   isSeenStale: boolean;
+  /** Seconds in which it neither expires nor is to be noted as seen again; not positive when that is so already. */
+  trueForSeconds: number;
   /** Live SSO sessions of the account, this one included. */
   activeCount: number;
 };

@@ -23,16 +23,18 @@ export const SESSION_IS_LIVE_SQL =
 
 /**
  * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns and
- * joins over domain_sessions d and sessions s, given $1 token hash and $2 host.
+ * joins over domain_sessions d and sessions s.
  */
 export const LIVE_SESSION_SQL = {
   columns: `s.id as session_id, s.realm_id as session_realm_id, s.account_id, d.id as domain_session_id, d.companion_hash,
     s.authenticated_at, s.amr, extract(epoch from causeway_now() - s.authenticated_at)::float8 as age_seconds,
     s.last_seen_at < causeway_now() - interval '1 minute' as is_seen_stale,
+    extract(epoch from least(s.expires_at, s.idle_expires_at, s.last_seen_at + interval '1 minute') - causeway_now())::float8
+      as true_for_seconds,
     (select count(*)::int from sessions o where o.account_id = s.account_id
         and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now() and not o.is_held) as active_count`,
-  from: 'domain_sessions d join sessions s on s.id = d.session_id',
-  where: `d.token_hash = $1 and d.host = $2 and ${SESSION_IS_LIVE_SQL}`,
+  from: '(domain_sessions d join sessions s on s.id = d.session_id)',
+  where: SESSION_IS_LIVE_SQL,
 } as const;
 
 export function toLiveSession(row: Row): LiveSession {
@@ -46,6 +48,7 @@ export function toLiveSession(row: Row): LiveSession {
     amr: row['amr'] as string[],
     ageSeconds: Number(row['age_seconds']),
     isSeenStale: row['is_seen_stale'] as boolean,
+    trueForSeconds: Number(row['true_for_seconds']),
     activeCount: Number(row['active_count']),
   };
 }

@@ -136,13 +136,20 @@ function* timeSteps(state: State): Generator<Step> {
 function* changeSteps(state: State, has: Has): Generator<Step> {
   switch (state.change) {
     case 'before':
-      yield ['the change commits', edit(state, (s) => Object.assign(s, { change: 'committed', announcement: 'under-way' }))];
+      yield [
+        'the change commits',
+        edit(state, (s) => Object.assign(s, { change: 'committed', announcement: 'under-way' })),
+      ];
       return;
     case 'committed': {
       const isBlocked = state.isLocked && has('the changer reads the nodes with a share lock');
       if (isBlocked) return;
-      const until = state.holdsLease && has('the changer waits for words or for the end of leases') ? state.expiresAt : 0;
-      yield ['the changer reads the nodes', edit(state, (s) => Object.assign(s, { change: 'waiting', waitsUntil: until }))];
+      const until =
+        state.holdsLease && has('the changer waits for words or for the end of leases') ? state.expiresAt : 0;
+      yield [
+        'the changer reads the nodes',
+        edit(state, (s) => Object.assign(s, { change: 'waiting', waitsUntil: until })),
+      ];
       return;
     }
     case 'waiting':
@@ -166,7 +173,8 @@ function* messageSteps(state: State): Generator<Step> {
       }),
     ];
   }
-  if (state.word === 'under-way') yield ['the changer hears the word', edit(state, (s) => Object.assign(s, { word: 'heard' }))];
+  if (state.word === 'under-way')
+    yield ['the changer hears the word', edit(state, (s) => Object.assign(s, { word: 'heard' }))];
 }
 
 function* renewalSteps(state: State, has: Has): Generator<Step> {

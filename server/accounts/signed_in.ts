@@ -1,0 +1,90 @@
+// Who holds a credential on a host, the question of every page view: from memory where that may answer, else in one round trip
+// that all who wait in the same turn of the event loop share.
+
+import type { Database } from '../db/database.ts';
+import type { Host, TokenHash } from '../lib/ids.ts';
+import { hashToken, isSameHash } from '../lib/token.ts';
+import type { Presented } from '../sessions/sessions.ts';
+import type { SignedIn } from './accounts.ts';
+import type { SignedInMemory } from './signed_in_memory.ts';
+import * as store from './store.ts';
+
+/** Most that one statement asks about. */
+const MOST_AT_ONCE = 500;
+
+/** @returns who holds a credential: null for anything but a live session of an enabled account */
+export function createSignedInSearch(options: { db: Database; memory?: SignedInMemory }) {
+  const { db, memory } = options;
+  const read = inOneTurn((asked: readonly { tokenHash: TokenHash; host: Host }[]) => store.findSignedIn(db, asked));
+
+  return async function findSignedIn(presented: Presented, host: Host): Promise<SignedIn | null> {
+    switch (presented.kind) {
+      case 'none':
+      case 'broken':
+        return null;
+      case 'header': {
+        const known = memory?.find(presented, host);
+        return known ?? keep(presented, host, (found) => found);
+      }
+      case 'cookie': {
+        const known = memory?.find(presented, host);
+        const companionHash = () => hashToken(presented.companion);
+        return (
+          known ??
+          keep(presented, host, (found) => (isSameHash(found.session.companionHash, companionHash()) ? found : null))
+        );
+      }
+      case 'both': {
+        // Two identities in one request are nobody's: no silent precedence.
+        const [byCookie, byHeader] = await Promise.all([
+          findSignedIn({ kind: 'cookie', ...presented.cookie }, host),
+          findSignedIn({ kind: 'header', token: presented.header }, host),
+        ]);
+        return byCookie && byHeader && byCookie.account.id === byHeader.account.id ? byCookie : null;
+      }
+      default:
+        return presented satisfies never;
+    }
+  };
+
+  async function keep(
+    presented: Extract<Presented, { kind: 'cookie' | 'header' }>,
+    host: Host,
+    check: (found: SignedIn) => SignedIn | null,
+  ): Promise<SignedIn | null> {
+    // Taken before the read can be sent.
+    const mark = memory?.markRead();
+    const found = await read({ tokenHash: hashToken(presented.token), host });
+    const checked = found && check(found);
+    if (checked && mark) memory?.keep(presented, host, checked, mark);
+    return checked;
+  }
+}
+
+/** Gathers what is asked in one turn of the event loop and answers each from one call. */
+function inOneTurn<Asked, Answer>(ask: (asked: readonly Asked[]) => Promise<Answer[]>) {
+  type Waiting = { asked: Asked; resolve(answer: Answer): void; reject(error: unknown): void };
+  let waiting: Waiting[] = [];
+
+  function flush() {
+    const all = waiting;
+    waiting = [];
+    for (let at = 0; at < all.length; at += MOST_AT_ONCE) void send(all.slice(at, at + MOST_AT_ONCE));
+  }
+
+  async function send(group: readonly Waiting[]) {
+    try {
+      const answers = await ask(group.map(({ asked }) => asked));
+      group.forEach(({ resolve }, index) => {
+        resolve(answers[index] as Answer);
+      });
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  return (asked: Asked) =>
+    new Promise<Answer>((resolve, reject) => {
+      if (waiting.push({ asked, resolve, reject }) === 1) setImmediate(flush);
+    });
+}

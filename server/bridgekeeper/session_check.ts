@@ -1,0 +1,172 @@
+// `GET /users/me` in front of everything else: every page view of every site asks it. Answered here only where nothing has to be
+// looked up or cleared: nobody's cookie, or a credential that memory knows. All the rest, and whatever is unusual about a
+// request, goes the general way (app.ts), whose answer is the same letter by letter (test/bridgekeeper/session_check.test.ts).
+
+import { randomFillSync } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Remembered, SignedInMemory } from '../accounts/accounts.ts';
+import type { Clients } from '../clients/clients.ts';
+import { ERRORS } from '../http/errors.ts';
+import { standardHeaderPairs } from '../http/headers.ts';
+import type { Host, PlainToken } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import { parseToken } from '../lib/token.ts';
+import { parseHost } from '../lib/url.ts';
+import type { Realms } from '../realms/realms.ts';
+import { presentFailure, presentMe } from './present.ts';
+
+export const ME_PATH = '/api/auth/v1/users/me';
+const JSON_TYPE = 'application/json; charset=utf-8';
+const TOKEN = '([A-Za-z0-9_-]{43})';
+const TOKEN_COOKIE = new RegExp(`(?:^|; ?)qt-auth=${TOKEN}(?:;|$)`);
+const COMPANION_COOKIE = new RegExp(`(?:^|; ?)__Host-qt-auth=${TOKEN}(?:;|$)`);
+const NAME = 'qt-auth';
+
+/** What of a request counts here. Undefined is what was not sent. */
+type Asked = {
+  host: string | undefined;
+  cookie: string | undefined;
+  header: string | undefined;
+  proxySecret: string | undefined;
+  forwardedHost: string | undefined;
+};
+type Answer = { body: string; length: string };
+
+const SIGNED_OUT = toAnswer(presentFailure({ code: 'unauthenticated', description: ERRORS.unauthenticated.text }));
+
+/**
+ * @param options count: is told of every answer given here
+ * @returns whether the request was answered
+ */
+export function createSessionCheck(options: {
+  realms: Pick<Realms, 'peekSite'>;
+  clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret'>;
+  memory: SignedInMemory;
+  log: Log;
+  count(answer: 'signed-in' | 'signed-out'): void;
+}) {
+  const { realms, clients, memory, log, count } = options;
+  const headers = [...standardHeaderPairs().flat(), 'Content-Type', JSON_TYPE];
+  const nextId = createRequestIds();
+
+  return function answerSessionCheck(request: IncomingMessage, response: ServerResponse): boolean {
+    if (request.url !== ME_PATH || request.method !== 'GET') return false;
+    const asked = readAsked(request.rawHeaders);
+    const host = asked && findHost(asked);
+    if (!asked || !host) return false;
+    const isAnonymous = !asked.cookie?.includes(NAME) && asked.header === undefined;
+    const known = isAnonymous ? null : findKnown(asked, host);
+    if (!isAnonymous && !known) return false;
+    const { body, length } = known ? answerOf(known) : SIGNED_OUT;
+    const id = nextId();
+    response.writeHead(known ? 200 : ERRORS.unauthenticated.status, [
+      ...headers,
+      'X-Request-Id',
+      id,
+      'Content-Length',
+      length,
+    ]);
+    response.end(body);
+    count(known ? 'signed-in' : 'signed-out');
+    if (log.isLevelEnabled('debug'))
+      log.debug({ request: id, method: 'GET', route: 'bridgekeeper.me', host, status: response.statusCode });
+    return true;
+  };
+
+  /** The host that was asked, if its realm and client are in memory and readers may be signed in there. */
+  function findHost(asked: Asked): Host | null {
+    const host = parseHost(asked.host);
+    if (asked.proxySecret !== undefined) {
+      const own = clients.peekHostOfProxySecret(asked.proxySecret);
+      if (!own || parseHost(asked.forwardedHost || asked.host) !== own) return null;
+      return isOpen(own) ? own : null;
+    }
+    return host && isOpen(host) ? host : null;
+  }
+
+  function isOpen(host: Host): boolean {
+    const site = realms.peekSite(host);
+    return site?.domain.role === 'auth' || (site != null && clients.peekForHost(host) != null);
+  }
+
+  function findKnown({ cookie, header }: Asked, host: Host): Remembered | null {
+    if (header !== undefined) {
+      const token = parseToken(header);
+      return token && !cookie?.includes(NAME) ? memory.peek({ kind: 'header', token }, host) : null;
+    }
+    // Twice the name in all, once in each form: anything else may be a tossed cookie, and is looked at more closely.
+    const first = cookie?.indexOf(NAME) ?? -1;
+    const second = cookie?.indexOf(NAME, first + 1) ?? -1;
+    if (!cookie || second < 0 || cookie.includes(NAME, second + 1)) return null;
+    const token = TOKEN_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
+    const companion = COMPANION_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
+    return token && companion ? memory.peek({ kind: 'cookie', token, companion }, host) : null;
+  }
+}
+
+/** Null when the request has something about it that the general way must judge. */
+function readAsked(raw: readonly string[]): Asked | null {
+  const asked: Asked = {
+    host: undefined,
+    cookie: undefined,
+    header: undefined,
+    proxySecret: undefined,
+    forwardedHost: undefined,
+  };
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] ?? '';
+    const field = FIELDS[name.length]?.[name.toLowerCase()];
+    if (field === undefined) continue;
+    const value = raw[index + 1] ?? '';
+    if (field === 'destination') {
+      // Loaded as a part of a page; see guardRoute.
+      if (value !== 'empty' && value !== 'document') return null;
+    } else if (asked[field] !== undefined) return null;
+    else asked[field] = value;
+  }
+  return asked;
+}
+
+/** The headers that count, by the length of their names: most others differ in that already. */
+const FIELDS: readonly (Readonly<Record<string, keyof Asked | 'destination'>> | undefined)[] = (() => {
+  const names = {
+    host: 'host',
+    cookie: 'cookie',
+    'x-qt-auth': 'header',
+    'x-causeway-proxy-secret': 'proxySecret',
+    'x-forwarded-host': 'forwardedHost',
+    'sec-fetch-dest': 'destination',
+  } as const;
+  const table: Record<string, keyof Asked | 'destination'>[] = [];
+  for (const [name, field] of Object.entries(names)) {
+    table[name.length] ??= Object.create(null) as Record<string, keyof Asked | 'destination'>;
+    Object.assign(table[name.length] as object, { [name]: field });
+  }
+  return table;
+})();
+
+function answerOf(known: Remembered): Answer {
+  known.answer ??= toAnswer(presentMe(known.signedIn));
+  return known.answer;
+}
+
+function toAnswer(value: unknown): Answer {
+  const body = JSON.stringify(value);
+  return { body, length: String(Buffer.byteLength(body)) };
+}
+
+const ID_BYTES = 9;
+
+/** Random request ids, as access_log.ts makes them, from random bytes fetched many at a time. */
+function createRequestIds(): () => string {
+  const bytes = Buffer.alloc(ID_BYTES * 512);
+  let at = bytes.length;
+  return () => {
+    if (at === bytes.length) {
+      randomFillSync(bytes);
+      at = 0;
+    }
+    at += ID_BYTES;
+    return bytes.toString('base64url', at - ID_BYTES, at);
+  };
+}
