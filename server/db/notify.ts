@@ -38,7 +38,7 @@ export function openNotifications(options: { url: string; log: Log }) {
     });
     try {
       await next.connect();
-      for (const channel of listeners.keys()) await next.query(`listen ${pg.escapeIdentifier(channel)}`);
+      for (const channel of listeners.keys()) await inTurn(next, { text: `listen ${pg.escapeIdentifier(channel)}` });
     } catch (error) {
       next.end().catch(() => undefined);
       return retry(error);
@@ -53,8 +53,7 @@ export function openNotifications(options: { url: string; log: Log }) {
 
   function beat(current: pg.Client) {
     if (current !== client) return;
-    current
-      .query('select 1')
+    inTurn(current, { text: 'select 1' })
       .then(() => {
         if (current === client) timer = setTimeout(() => beat(current), HEARTBEAT_MS);
       })
@@ -81,15 +80,16 @@ export function openNotifications(options: { url: string; log: Log }) {
     const group = listeners.get(channel) ?? new Set();
     group.add(listener);
     listeners.set(channel, group);
-    client
-      ?.query(`listen ${pg.escapeIdentifier(channel)}`)
-      .catch((error) => options.log.warn({ err: error }, 'listen failed'));
+    if (client)
+      inTurn(client, { text: `listen ${pg.escapeIdentifier(channel)}` }).catch((error) =>
+        options.log.warn({ err: error }, 'listen failed'),
+      );
   }
 
   /** Runs a statement on the listening connection itself. @throws when there is none, or no answer within 3 s */
   async function run(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     if (!client) throw new Error('not connected');
-    const { rows } = await client.query<Row>({ name: statement.name, text: statement.text, values: [...values] });
+    const { rows } = await inTurn(client, { name: statement.name, text: statement.text, values: [...values] });
     return rows;
   }
 
@@ -107,4 +107,16 @@ export function openNotifications(options: { url: string; log: Log }) {
   }
 
   return { listen, run, start, isConnected, close };
+}
+
+const turns = new WeakMap<pg.Client, Promise<unknown>>();
+
+/** A connection does one thing at a time. */
+function inTurn(client: pg.Client, query: pg.QueryConfig): Promise<pg.QueryResult<Row>> {
+  const result = (turns.get(client) ?? Promise.resolve()).then(() => client.query<Row>(query));
+  turns.set(
+    client,
+    result.catch(() => undefined),
+  );
+  return result;
 }

@@ -12,6 +12,7 @@ export async function startForwarder(databaseUrl: string) {
   let isOpen = true;
   let mayLoseCommit = 0;
   let lost = 0;
+  let isDeaf = false;
 
   const server = createServer((client) => {
     client.on('error', () => undefined);
@@ -20,6 +21,7 @@ export async function startForwarder(databaseUrl: string) {
     const pair = [client, database] as const;
     pairs.add(pair);
     let isLosing = false;
+    let isListening = false;
     const drop = () => {
       pairs.delete(pair);
       client.destroy();
@@ -31,9 +33,11 @@ export async function startForwarder(databaseUrl: string) {
         mayLoseCommit--;
         isLosing = true;
       }
-      database.write(chunk);
+      if (/\blisten "/i.test(chunk.toString('latin1'))) isListening = true;
+      if (!(isDeaf && isListening)) database.write(chunk);
     });
     database.on('data', (chunk) => {
+      if (isDeaf && isListening) return;
       if (!isLosing) return void client.write(chunk);
       // PostgreSQL has committed: its reply is here, and goes no further.
       lost++;
@@ -67,10 +71,15 @@ export async function startForwarder(databaseUrl: string) {
   /** Swallows the reply to the next COMMIT and cuts its connection. */
   const loseNextCommit = () => void mayLoseCommit++;
 
+  /** Lets nothing through any more, and tells nobody, on connections that listen for notifications; false lets new ones through. */
+  const deafen = (deaf: boolean) => {
+    isDeaf = deaf;
+  };
+
   async function close() {
     cut();
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  return { url: url.href, cut, restore, loseNextCommit, lostCommits: () => lost, close };
+  return { url: url.href, cut, restore, loseNextCommit, deafen, lostCommits: () => lost, close };
 }

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { Account } from '../../server/accounts/accounts.ts';
 import { applyRealmFile } from '../../server/commands/apply.ts';
 import { type Config, loadConfig } from '../../server/config.ts';
+import { asAccountId } from '../../server/lib/ids.ts';
 import { createLog } from '../../server/lib/log.ts';
 import { type RunningServer, startServer } from '../../server/start.ts';
 import { createBrowser } from './browser.ts';
@@ -105,6 +106,25 @@ export async function startTestServer(
     return { ...registered.account, email };
   }
 
+  /** A new account that never signs in by itself: for sessions that are made directly, in numbers. */
+  async function makeAccountWithoutPassword(): Promise<Account> {
+    const { id } = await realm();
+    const email = `reader-${randomBytes(6).toString('hex')}@example.com`;
+    const [row] = await services.db
+      .builder('accounts')
+      .insert({
+        realm_id: id,
+        sub: randomBytes(16).toString('hex'),
+        email,
+        email_canonical: email,
+        name: 'Test Reader',
+      })
+      .returning('id');
+    const account = await services.accounts.findById(services.db, asAccountId(String(row?.['id'])));
+    if (!account) throw new Error('no account');
+    return account;
+  }
+
   /** A browser with cookies of its own, talking to this server. */
   const browser = (ports: readonly number[] = [running.port]) => createBrowser({ ports });
 
@@ -122,6 +142,7 @@ export async function startTestServer(
     apply,
     realm,
     makeAccount,
+    makeAccountWithoutPassword,
     browser,
     close,
   };
