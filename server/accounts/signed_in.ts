@@ -3,14 +3,12 @@
 
 import type { Database } from '../db/database.ts';
 import type { Host, TokenHash } from '../lib/ids.ts';
+import { inOneTurn } from '../lib/one_turn.ts';
 import { hashToken, isSameHash } from '../lib/token.ts';
 import type { Presented } from '../sessions/sessions.ts';
 import type { SignedIn } from './accounts.ts';
 import type { SignedInMemory } from './signed_in_memory.ts';
 import * as store from './store.ts';
-
-/** Most that one statement asks about. */
-const MOST_AT_ONCE = 500;
 
 /** @returns who holds a credential: null for anything but a live session of an enabled account */
 export function createSignedInSearch(options: { db: Database; memory?: SignedInMemory }) {
@@ -59,32 +57,4 @@ export function createSignedInSearch(options: { db: Database; memory?: SignedInM
     if (checked && mark) memory?.keep(presented, host, checked, mark);
     return checked;
   }
-}
-
-/** Gathers what is asked in one turn of the event loop and answers each from one call. */
-function inOneTurn<Asked, Answer>(ask: (asked: readonly Asked[]) => Promise<Answer[]>) {
-  type Waiting = { asked: Asked; resolve(answer: Answer): void; reject(error: unknown): void };
-  let waiting: Waiting[] = [];
-
-  function flush() {
-    const all = waiting;
-    waiting = [];
-    for (let at = 0; at < all.length; at += MOST_AT_ONCE) void send(all.slice(at, at + MOST_AT_ONCE));
-  }
-
-  async function send(group: readonly Waiting[]) {
-    try {
-      const answers = await ask(group.map(({ asked }) => asked));
-      group.forEach(({ resolve }, index) => {
-        resolve(answers[index] as Answer);
-      });
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-    }
-  }
-
-  return (asked: Asked) =>
-    new Promise<Answer>((resolve, reject) => {
-      if (waiting.push({ asked, resolve, reject }) === 1) setImmediate(flush);
-    });
 }

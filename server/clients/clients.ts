@@ -227,8 +227,11 @@ export function matchRedirectUri(client: Client, sent: string | undefined): Redi
 
 /** Whether a redirect URI is the landing page of a site, where a code needs the flow cookie of the browser. */
 export function isLandingUri(client: Client, uri: RedirectUri): boolean {
-  return client.domain !== null && uri === `${client.domain.origin}${LANDING_PATH}`;
+  return client.domain !== null && uri === landingUriOf(client.domain.origin);
 }
+
+/** The redirect URI of the landing page on an origin. */
+export const landingUriOf = (origin: string): string => `${origin}${LANDING_PATH}`;
 
 /** Origins on which a client's callbacks may lie. */
 export function callbackOrigins(client: Client): readonly string[] {

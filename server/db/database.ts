@@ -270,7 +270,8 @@ function isConnectionLoss(error: unknown): boolean {
   );
 }
 
-function isRetryable(error: unknown): boolean {
+/** Whether an error is a deadlock or a serialisation failure: the same again may succeed. */
+export function isRetryable(error: unknown): boolean {
   // A statement's own error arrives translated, with PostgreSQL's inside.
   const state = sqlState(error instanceof DatabaseUnavailable ? error.cause : error);
   return state === '40001' || state === '40P01';

@@ -2,10 +2,11 @@
 // into the domain session of the host where it arrives.
 
 import type { Audit } from '../audit/audit.ts';
-import { type Client, isLandingUri } from '../clients/clients.ts';
-import type { Database, Queryable } from '../db/database.ts';
+import { type Client, isLandingUri, landingUriOf } from '../clients/clients.ts';
+import { type Database, DatabaseUnavailable, isRetryable, type Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { CallbackUri, Host, PlainToken, RedirectUri, TokenHash } from '../lib/ids.ts';
+import { inOneTurn } from '../lib/one_turn.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import type { Credential, LiveSession, Sessions } from '../sessions/sessions.ts';
 import type { SessionDraft } from './authorization.ts';
@@ -68,11 +69,13 @@ export type OAuth = ReturnType<typeof createOAuth>;
 /** The codes of this server. */
 export function createOAuth(options: { db: Database; audit: Audit; sessions: Sessions }) {
   const { db, audit, sessions } = options;
+  const insertCode = inOneTurn((drafts: readonly store.CodeDraft[]) => store.insertCodes(db, drafts));
+  const redeemFresh = inOneTurn((asked: readonly store.FreshRedemption[]) => store.redeemFresh(db, asked));
 
   /** A new code for a live SSO session; null when the session has ended in between. */
   async function issueCode(session: LiveSession, draft: SessionDraft): Promise<PlainToken | null> {
     const code = createToken();
-    const isStored = await store.insertCode(db, {
+    const isStored = await insertCode({
       ...draft,
       codeHash: hashToken(code),
       sessionId: session.id,
@@ -90,7 +93,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
     to: { client: Client; redirectUri: RedirectUri; callbackUri: CallbackUri; flowHash: Buffer },
   ): Promise<PlainToken | null> {
     const token = createToken();
-    const isStored = await store.insertCode(db, {
+    const isStored = await insertCode({
       ...to,
       kind: 'session-token',
       isRestart: false,
@@ -103,7 +106,36 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
   }
 
   /** Consumes a code and, in the same transaction, makes the domain session it stands for (or burns it). */
-  function redeem(redemption: Redemption): Promise<Redeemed> {
+  async function redeem(redemption: Redemption): Promise<Redeemed> {
+    return (await redeemAtOnce(redemption)) ?? redeemCarefully(redemption);
+  }
+
+  /** The usual case in one round trip, shared by all who come in one turn; null when it is another case, and nothing was done. */
+  async function redeemAtOnce(redemption: Redemption): Promise<Redeemed | null> {
+    const { client, host, kind } = redemption;
+    // What the browser held before has to make room.
+    if (redemption.current || !client.domain || redemption.flowHashes.length === 0) return null;
+    const made = sessions.draftDomain();
+    const asked = {
+      codeHash: hashToken(redemption.code),
+      kind,
+      client,
+      redirectUri: landingUriOf(client.domain.origin),
+      flowHashes: redemption.flowHashes,
+      domainSession: { ...made.draft, host },
+      address: redemption.address,
+    };
+    const redeemed = await redeemFresh(asked).catch((error: unknown) => {
+      if (error instanceof DatabaseUnavailable && !isRetryable(error)) throw error;
+      // One of those who came together may have lost its session or its client meanwhile; each is tried again alone.
+      return null;
+    });
+    if (!redeemed) return null;
+    const { callbackUri: callback, remainingSeconds } = redeemed;
+    return { kind: 'created', callback, credential: made.credential, remainingSeconds };
+  }
+
+  function redeemCarefully(redemption: Redemption): Promise<Redeemed> {
     const codeHash = hashToken(redemption.code);
     return db.transaction(async (q) => {
       const consumed = await store.consumeCode(q, codeHash);

@@ -5,11 +5,16 @@ import { readStatement, writeStatement } from '../db/statement.ts';
 import {
   asDomainSessionId,
   type CallbackUri,
+  type ClientId,
+  type ClientRowId,
   type DomainSessionId,
+  type Host,
+  type RealmId,
   type RedirectUri,
   type SessionId,
   type TokenHash,
 } from '../lib/ids.ts';
+import { SESSION_IS_LIVE_SQL } from '../sessions/sessions.ts';
 import type { SessionDraft } from './authorization.ts';
 
 /** What a code is good for: the landing page of a site, the standard provider, or `sessions/access-token/validate`. */
@@ -34,11 +39,47 @@ const COLUMNS = `c.kind, c.client_row_id, c.redirect_uri, c.callback_uri, c.sess
   c.expires_at <= causeway_now() as is_expired, c.domain_session_id,
   coalesce(c.consumed_at > causeway_now() - interval '60 seconds', false) as is_just_used`;
 
+// Codes that are asked for in one turn of the event loop share a statement and a commit.
 const INSERT = writeStatement(
-  'oauth.insert_code',
+  'oauth.insert_codes',
   `insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, expires_at)
-   select $1, $10, s.id, $3, $4, $5, $6, $7, $8, causeway_now() + make_interval(secs => $9::integer) from sessions s where s.id = $2
+   select a.code_hash, a.kind, s.id, a.client_row_id, a.redirect_uri, a.callback_uri, a.flow_hash, a.is_restart, a.is_silent,
+          causeway_now() + make_interval(secs => a.seconds)
+     from unnest($1::bytea[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::boolean[], $9::boolean[], $10::integer[])
+          as a(code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, seconds)
+     join sessions s on s.id = a.session_id
    returning code_hash`,
+);
+/**
+ * Codes that arrive as they should become domain sessions in one statement: consumed, made, noted and put on record for all
+ * that came in one turn of the event loop. What it demands is what decideRedeem() calls 'create'; every other code is left as
+ * it is, for the general way. The sessions are locked before the codes and by id, as a sign-out does.
+ */
+const REDEEM_FRESH = writeStatement(
+  'oauth.redeem_fresh',
+  `with asked as materialized (
+     select * from unnest($1::bytea[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bytea[], $9::bytea[], $10::bigint[], $11::text[], $12::inet[])
+       with ordinality as a(code_hash, kind, client_row_id, redirect_uri, flow_hashes, id, host, token_hash, companion_hash, realm_id, client_id, address, nr)),
+   live as materialized (
+     select a.*, k.session_id, k.callback_uri, extract(epoch from s.expires_at - causeway_now())::integer as remaining_seconds
+       from asked a
+       join authorization_codes k on k.code_hash = a.code_hash and k.kind = a.kind and k.client_row_id = a.client_row_id and k.redirect_uri = a.redirect_uri
+       join sessions s on s.id = k.session_id
+      where k.consumed_at is null and k.expires_at > causeway_now()
+        and encode(k.flow_hash, 'hex') = any(string_to_array(a.flow_hashes, ','))
+        and ${SESSION_IS_LIVE_SQL}
+      order by s.id for key share of s),
+   used as (
+     update authorization_codes c set consumed_at = causeway_now(), domain_session_id = live.id from live
+      where c.code_hash = live.code_hash and c.consumed_at is null
+     returning c.domain_session_id as id),
+   made as (
+     insert into domain_sessions (id, session_id, host, token_hash, companion_hash)
+     select id, session_id, host, token_hash, companion_hash from live join used using (id)),
+   noted as (
+     insert into audit_events (type, realm_id, session_id, client_id, address, detail)
+     select 'domain-session.created', realm_id, session_id, client_id, address, jsonb_build_object('host', host) from live join used using (id))
+   select nr::integer, callback_uri, remaining_seconds from live join used using (id)`,
 );
 // RFC 6749 §4.1.2: one use, decided by one statement. The session is locked before the code, in the order in which a
 // sign-out locks them, so that the two never wait for each other.
@@ -60,35 +101,75 @@ const NOTE_SESSION = writeStatement(
   'update authorization_codes set domain_session_id = $2 where code_hash = $1',
 );
 
-/** Stores a code for a live session. False when the session has ended in between. */
-export async function insertCode(
-  q: Queryable,
-  draft: Omit<SessionDraft, 'kind' | 'state'> & {
-    kind: Exclude<CodeKind, 'oidc'>;
-    codeHash: TokenHash;
-    sessionId: SessionId;
-    ttlSeconds: number;
-  },
-): Promise<boolean> {
+export type CodeDraft = Omit<SessionDraft, 'kind' | 'state'> & {
+  kind: Exclude<CodeKind, 'oidc'>;
+  codeHash: TokenHash;
+  sessionId: SessionId;
+  ttlSeconds: number;
+};
+
+/** Stores codes for live sessions. False for each whose session has ended in between. */
+export async function insertCodes(q: Queryable, drafts: readonly CodeDraft[]): Promise<boolean[]> {
   try {
     const rows = await q.run(INSERT, [
-      draft.codeHash,
-      draft.sessionId,
-      draft.client.id,
-      draft.redirectUri,
-      draft.callbackUri,
-      draft.flowHash,
-      draft.isRestart,
-      draft.isSilent,
-      draft.ttlSeconds,
-      draft.kind,
+      drafts.map((draft) => draft.codeHash),
+      drafts.map((draft) => draft.kind),
+      drafts.map((draft) => draft.sessionId),
+      drafts.map((draft) => draft.client.id),
+      drafts.map((draft) => draft.redirectUri),
+      drafts.map((draft) => draft.callbackUri),
+      drafts.map((draft) => draft.flowHash),
+      drafts.map((draft) => draft.isRestart),
+      drafts.map((draft) => draft.isSilent),
+      drafts.map((draft) => draft.ttlSeconds),
     ]);
-    return rows.length === 1;
+    const stored = new Set(rows.map((row) => (row['code_hash'] as Buffer).toString('hex')));
+    return drafts.map(({ codeHash }) => stored.has(codeHash.toString('hex')));
   } catch (error) {
-    // 23503: the session was deleted between reading and referencing it.
-    if (sqlState(error) === '23503') return false;
-    throw error;
+    // 23503: a session was deleted between reading and referencing it. Whose it was shows when each is stored alone.
+    if (sqlState(error) !== '23503') throw error;
+    if (drafts.length === 1) return [false];
+    const each = await Promise.all(drafts.map((draft) => insertCodes(q, [draft])));
+    return each.flat();
   }
+}
+
+export type FreshRedemption = {
+  codeHash: TokenHash;
+  kind: CodeKind;
+  client: { id: ClientRowId; realmId: RealmId; clientId: ClientId };
+  redirectUri: string;
+  flowHashes: readonly Buffer[];
+  domainSession: { id: DomainSessionId; host: Host; tokenHash: TokenHash; companionHash: TokenHash };
+  address: string | null;
+};
+
+/** Turns fresh codes into domain sessions; null for each that is not fresh, or not for this site and browser, and is untouched. */
+export async function redeemFresh(
+  q: Queryable,
+  asked: readonly FreshRedemption[],
+): Promise<({ callbackUri: CallbackUri; remainingSeconds: number } | null)[]> {
+  const rows = await q.run(REDEEM_FRESH, [
+    asked.map((one) => one.codeHash),
+    asked.map((one) => one.kind),
+    asked.map((one) => one.client.id),
+    asked.map((one) => one.redirectUri),
+    asked.map((one) => one.flowHashes.map((hash) => hash.toString('hex')).join(',')),
+    asked.map((one) => one.domainSession.id),
+    asked.map((one) => one.domainSession.host),
+    asked.map((one) => one.domainSession.tokenHash),
+    asked.map((one) => one.domainSession.companionHash),
+    asked.map((one) => one.client.realmId),
+    asked.map((one) => one.client.clientId),
+    asked.map((one) => one.address),
+  ]);
+  const made: ({ callbackUri: CallbackUri; remainingSeconds: number } | null)[] = asked.map(() => null);
+  for (const row of rows)
+    made[Number(row['nr']) - 1] = {
+      callbackUri: row['callback_uri'] as CallbackUri,
+      remainingSeconds: Number(row['remaining_seconds']),
+    };
+  return made;
 }
 
 /** Uses a code up and returns it; null when it is unknown or was used before. */

@@ -164,6 +164,12 @@ export function createSessions(options: {
     return remainingSeconds === null ? null : { id, credential, remainingSeconds };
   }
 
+  /** A domain session to be: what is stored of it, and what the browser gets once it is. */
+  function draftDomain() {
+    const credential = newCredential();
+    return { draft: { id: asDomainSessionId(uuidv7()), ...hashed(credential) }, credential };
+  }
+
   /** Drops the domain session that a browser held before a new one took its place. */
   const removeDomain = (q: Queryable, id: DomainSessionId): Promise<void> => store.deleteDomainSession(q, id);
 
@@ -246,6 +252,7 @@ export function createSessions(options: {
     renew,
     rotate,
     addDomain,
+    draftDomain,
     removeDomain,
     revoke,
     revokeAllOf,
