@@ -95,7 +95,7 @@ test.serial(
     const start = await browser.navigate(authorizeUrl(NEWS, 'news', `${NEWS}/story`));
     const issued = await browser.navigate(start.location as string, { from: NEWS });
     const lost = forwarder.lostCommits();
-    forwarder.loseNextCommit();
+    forwarder.loseNextCommit('oauth.redeem_fresh');
     const answer = await browser.navigate(issued.location as string, { from: AUTH });
     t.is(forwarder.lostCommits(), lost + 1);
     t.is(answer.status, 503);

@@ -10,7 +10,7 @@ export async function startForwarder(databaseUrl: string) {
   let target = new URL(databaseUrl);
   const pairs = new Set<readonly [Socket, Socket]>();
   let isOpen = true;
-  let mayLoseCommit = 0;
+  let losing: RegExp | null = null;
   let lost = 0;
   let isDeaf = false;
 
@@ -28,9 +28,8 @@ export async function startForwarder(databaseUrl: string) {
       database.destroy();
     };
     client.on('data', (chunk) => {
-      // Sent by knex as a simple query: the text stands in the message as it is.
-      if (mayLoseCommit > 0 && /COMMIT;?\0/i.test(chunk.toString('latin1'))) {
-        mayLoseCommit--;
+      if (losing?.test(chunk.toString('latin1'))) {
+        losing = null;
         isLosing = true;
       }
       if (/\blisten "/i.test(chunk.toString('latin1'))) isListening = true;
@@ -68,8 +67,11 @@ export async function startForwarder(databaseUrl: string) {
     isOpen = true;
   }
 
-  /** Swallows the reply to the next COMMIT and cuts its connection. */
-  const loseNextCommit = () => void mayLoseCommit++;
+  /** Swallows the reply to the next COMMIT, or to the statement of that name, which commits by itself, and cuts its connection. */
+  function loseNextCommit(statement?: string) {
+    // Sent by knex as a simple query: the text stands in the message as it is. A name ends with a zero byte.
+    losing = statement === undefined ? /COMMIT;?\0/i : new RegExp(`${statement.replace('.', '\\.')}\\0`);
+  }
 
   /** Lets nothing through any more, and tells nobody, on connections that listen for notifications; false lets new ones through. */
   const deafen = (deaf: boolean) => {
