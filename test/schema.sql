@@ -1,11 +1,112 @@
 -- The schema that all migrations together give; for reading, never run. Generated from a migrated database by:
 --   node test/support/run.ts --script test/repository/schema_dump.ts
 
+CREATE OR REPLACE FUNCTION public.causeway_accounts_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      if tg_op = 'DELETE' then
+        perform causeway_invalidate((select array_agg('account ' || id) from was));
+      else
+        perform causeway_invalidate((select array_agg('account ' || was.id) from was join now on now.id = was.id
+          where was.* is distinct from now.*));
+      end if;
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_domain_session_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform causeway_invalidate(array['domain-session ' || old.id]);
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_domain_sessions_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      -- Those that go with their session are covered by its account.
+      perform causeway_invalidate((select array_agg('domain-session ' || id) from was
+        where exists (select from sessions where sessions.id = was.session_id)));
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_incarnation()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+      select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time())
+    $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_invalidate(keys text[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      mine text := pg_current_xact_id()::text;
+      told integer;
+    begin
+      if keys is null then return; end if;
+      with added as (insert into invalidations (key) select distinct unnest(keys) returning seq, key)
+      select count(pg_notify('causeway_invalidations', added.seq || ' ' || added.key)) into told from added;
+      raise notice using message = mine, errcode = 'CW001';
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.causeway_now()
  RETURNS timestamp with time zone
  LANGUAGE sql
  STABLE
 AS $function$ select now() $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_renew_lease(node uuid, since xid8, seconds double precision)
+ RETURNS TABLE(incarnation text, horizon xid8, seq bigint, key text)
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      life text := causeway_incarnation();
+    begin
+      -- Before the very first nobody can hold a lease of another life.
+      insert into lease_incarnations (name, seen_at)
+        select life, case when exists (select from lease_incarnations) then clock_timestamp() else '-infinity' end
+        where not exists (select from lease_incarnations where name = life) on conflict do nothing;
+      insert into lease_nodes as n (id, expires_at) values (node, clock_timestamp() + make_interval(secs => seconds))
+        on conflict (id) do update set expires_at = excluded.expires_at;
+      return query select life, pg_snapshot_xmin(pg_current_snapshot()), i.seq, i.key
+        from (select) one left join invalidations i on i.xid >= since;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_session_added()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
+      raise notice using message = 'account ' || new.account_id, errcode = 'CW002';
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_session_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform causeway_invalidate(array['account ' || new.account_id]);
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_sessions_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform causeway_invalidate((select array_agg(distinct 'account ' || account_id) from was));
+      return null;
+    end $function$;
 
 create table access_tokens (
   token_hash bytea not null,
@@ -54,6 +155,8 @@ CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (realm_id, ema
 CREATE UNIQUE INDEX accounts_external_id ON public.accounts USING btree (realm_id, external_id) WHERE (external_id IS NOT NULL);
 CREATE UNIQUE INDEX accounts_login_phone ON public.accounts USING btree (realm_id, login_phone_number) WHERE (login_phone_number IS NOT NULL);
 CREATE UNIQUE INDEX accounts_username ON public.accounts USING btree (realm_id, username_canonical);
+CREATE TRIGGER causeway_accounts_deleted AFTER DELETE ON public.accounts REFERENCING OLD TABLE AS was FOR EACH STATEMENT EXECUTE FUNCTION causeway_accounts_changed();
+CREATE TRIGGER causeway_accounts_updated AFTER UPDATE ON public.accounts REFERENCING OLD TABLE AS was NEW TABLE AS now FOR EACH STATEMENT EXECUTE FUNCTION causeway_accounts_changed();
 
 create table adopted_sessions (
   realm_id bigint not null,
@@ -186,6 +289,8 @@ create table domain_sessions (
 );
 CREATE INDEX domain_sessions_host ON public.domain_sessions USING btree (host);
 CREATE INDEX domain_sessions_session ON public.domain_sessions USING btree (session_id);
+CREATE TRIGGER causeway_domain_session_updated AFTER UPDATE ON public.domain_sessions FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION causeway_domain_session_changed();
+CREATE TRIGGER causeway_domain_sessions_deleted AFTER DELETE ON public.domain_sessions REFERENCING OLD TABLE AS was FOR EACH STATEMENT EXECUTE FUNCTION causeway_domain_sessions_deleted();
 
 create table domains (
   host text not null,
@@ -230,6 +335,27 @@ create table initial_access_tokens (
 );
 CREATE INDEX initial_access_tokens_expires ON public.initial_access_tokens USING btree (expires_at);
 CREATE INDEX initial_access_tokens_realm ON public.initial_access_tokens USING btree (realm_id);
+
+create table invalidations (
+  seq bigint not null generated always as identity,
+  xid xid8 not null default pg_current_xact_id(),
+  key text not null,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint invalidations_pkey PRIMARY KEY (seq)
+);
+CREATE INDEX invalidations_xid ON public.invalidations USING btree (xid);
+
+create table lease_incarnations (
+  name text not null,
+  seen_at timestamp with time zone not null,
+  constraint lease_incarnations_pkey PRIMARY KEY (name)
+);
+
+create table lease_nodes (
+  id uuid not null,
+  expires_at timestamp with time zone not null,
+  constraint lease_nodes_pkey PRIMARY KEY (id)
+);
 
 create table logout_receipts (
   id uuid not null,
@@ -444,6 +570,9 @@ create table sessions (
 CREATE INDEX sessions_account ON public.sessions USING btree (account_id);
 CREATE INDEX sessions_expires ON public.sessions USING btree (expires_at);
 CREATE INDEX sessions_realm ON public.sessions USING btree (realm_id);
+CREATE TRIGGER causeway_session_added AFTER INSERT ON public.sessions FOR EACH ROW EXECUTE FUNCTION causeway_session_added();
+CREATE TRIGGER causeway_session_updated AFTER UPDATE ON public.sessions FOR EACH ROW WHEN (((((old.authenticated_at IS DISTINCT FROM new.authenticated_at) OR (old.amr IS DISTINCT FROM new.amr)) OR (old.is_held IS DISTINCT FROM new.is_held)) OR (old.expires_at IS DISTINCT FROM new.expires_at))) EXECUTE FUNCTION causeway_session_changed();
+CREATE TRIGGER causeway_sessions_deleted AFTER DELETE ON public.sessions REFERENCING OLD TABLE AS was FOR EACH STATEMENT EXECUTE FUNCTION causeway_sessions_deleted();
 
 create table signing_keys (
   kid text not null,
