@@ -3,7 +3,7 @@
 
 import type { Audit } from '../audit/audit.ts';
 import { type Client, isLandingUri, landingUriOf } from '../clients/clients.ts';
-import { type Database, DatabaseUnavailable, isRetryable, type Queryable } from '../db/database.ts';
+import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { CallbackUri, Host, PlainToken, RedirectUri, TokenHash } from '../lib/ids.ts';
 import { inOneTurn } from '../lib/one_turn.ts';
@@ -125,11 +125,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
       domainSession: { ...made.draft, host },
       address: redemption.address,
     };
-    const redeemed = await redeemFresh(asked).catch((error: unknown) => {
-      if (error instanceof DatabaseUnavailable && !isRetryable(error)) throw error;
-      // One of those who came together may have lost its session or its client meanwhile; each is tried again alone.
-      return null;
-    });
+    const redeemed = await redeemFresh(asked);
     if (!redeemed) return null;
     const { callbackUri: callback, remainingSeconds } = redeemed;
     return { kind: 'created', callback, credential: made.credential, remainingSeconds };

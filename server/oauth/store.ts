@@ -1,6 +1,6 @@
 // Table authorization_codes.
 
-import { type Queryable, type Row, sqlState } from '../db/database.ts';
+import { isRetryable, type Queryable, type Row, sqlState } from '../db/database.ts';
 import { readStatement, writeStatement } from '../db/statement.ts';
 import {
   asDomainSessionId,
@@ -149,7 +149,7 @@ export async function redeemFresh(
   q: Queryable,
   asked: readonly FreshRedemption[],
 ): Promise<({ callbackUri: CallbackUri; remainingSeconds: number } | null)[]> {
-  const rows = await q.run(REDEEM_FRESH, [
+  const values = [
     asked.map((one) => one.codeHash),
     asked.map((one) => one.kind),
     asked.map((one) => one.client.id),
@@ -162,7 +162,14 @@ export async function redeemFresh(
     asked.map((one) => one.client.realmId),
     asked.map((one) => one.client.clientId),
     asked.map((one) => one.address),
-  ]);
+  ];
+  let rows: Row[] = [];
+  try {
+    rows = await q.run(REDEEM_FRESH, values);
+  } catch (error) {
+    // One of those who came together may have met a deadlock, or a client that went away (23503): nothing was done for any.
+    if (!isRetryable(error) && sqlState(error) !== '23503') throw error;
+  }
   const made: ({ callbackUri: CallbackUri; remainingSeconds: number } | null)[] = asked.map(() => null);
   for (const row of rows)
     made[Number(row['nr']) - 1] = {

@@ -1,7 +1,8 @@
 // Leases under which a node may answer from memory, and the list of what became untrue (server/db/lease.ts has the proof).
 // Triggers write the list, so that no statement of ours or of an operator can forget to. Rows live for minutes.
-// breaking: no; a node of the former version has no memory, writes through the same triggers, and waits for nobody: while
-// both versions run, a sign-out on an old node reaches the memory of a new one by notification alone.
+// A node of the former version has no memory, writes through the same triggers, and waits for nobody: while both versions run, a
+// sign-out on an old node reaches the memory of a new one by notification alone.
+// breaking: no
 
 import type { Knex } from 'knex';
 
