@@ -26,7 +26,7 @@ export async function up(knex: Knex): Promise<void> {
     create index invalidations_xid on invalidations (xid);
 
     create function causeway_incarnation() returns text language sql stable as $$
-      select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time())
+      select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time())
     $$;
 
     -- The notice tells the connection that made the change, and with it our server, which transaction to wait for.

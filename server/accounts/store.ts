@@ -44,7 +44,8 @@ const FIND_SIGNED_IN = readStatement(
   'accounts.find_signed_in',
   `select asked.nr::int, ${COLUMN_NAMES.map((name) => `a.${name}`).join(', ')}, ${LIVE_SESSION_SQL.columns}
      from unnest($1::bytea[], $2::text[]) with ordinality as asked(token_hash, host, nr)
-     join ${LIVE_SESSION_SQL.from} on d.token_hash = asked.token_hash and d.host = asked.host
+     join domain_sessions d on d.token_hash = asked.token_hash and d.host = asked.host
+     ${LIVE_SESSION_SQL.join}
      join accounts a on a.id = s.account_id
     where ${LIVE_SESSION_SQL.where} and a.disabled_at is null`,
 );

@@ -72,14 +72,15 @@ export function createSettlement(options: {
     if (rows[0]?.['is_settled'] !== true) return words.sleep(whole - now());
     const others = rows.filter((row) => row['id'] !== null && row['id'] !== self?.id);
     await Promise.all(
-      others.flatMap((row) =>
-        made.map(({ seq }) => words.wait(String(row['id']), seq, readAt + Number(row['left_ms']) - now())),
-      ),
+      others.flatMap((row) => made.map(({ seq }) => words.wait(String(row['id']), seq, readAt + leftOf(row) - now()))),
     );
   }
 
   return { settle };
 }
+
+/** A lease that another server's clock has written may seem to last for longer than any does. */
+const leftOf = (row: Row): number => Math.min(Number(row['left_ms']), LEASE_MS);
 
 /** The words of other nodes: who said which sequence number, kept for those who wait and for those who are about to. */
 function createWords() {

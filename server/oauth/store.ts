@@ -75,11 +75,12 @@ const REDEEM_FRESH = writeStatement(
      returning c.domain_session_id as id),
    made as (
      insert into domain_sessions (id, session_id, host, token_hash, companion_hash)
-     select id, session_id, host, token_hash, companion_hash from live join used using (id)),
+     select live.id, live.session_id, live.host, live.token_hash, live.companion_hash from live join used on used.id = live.id),
    noted as (
      insert into audit_events (type, realm_id, session_id, client_id, address, detail)
-     select 'domain-session.created', realm_id, session_id, client_id, address, jsonb_build_object('host', host) from live join used using (id))
-   select nr::integer, callback_uri, remaining_seconds from live join used using (id)`,
+     select 'domain-session.created', live.realm_id, live.session_id, live.client_id, live.address, jsonb_build_object('host', live.host)
+       from live join used on used.id = live.id)
+   select live.nr::integer, live.callback_uri, live.remaining_seconds from live join used on used.id = live.id`,
 );
 // RFC 6749 §4.1.2: one use, decided by one statement. The session is locked before the code, in the order in which a
 // sign-out locks them, so that the two never wait for each other.

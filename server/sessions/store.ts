@@ -22,8 +22,8 @@ export const SESSION_IS_LIVE_SQL =
   's.expires_at > causeway_now() and s.idle_expires_at > causeway_now() and not s.is_held';
 
 /**
- * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns and
- * joins over domain_sessions d and sessions s.
+ * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns of
+ * domain_sessions d and sessions s, and how to come from one to the other.
  */
 export const LIVE_SESSION_SQL = {
   columns: `s.id as session_id, s.realm_id as session_realm_id, s.account_id, d.id as domain_session_id, d.companion_hash,
@@ -33,7 +33,7 @@ export const LIVE_SESSION_SQL = {
       as true_for_seconds,
     (select count(*)::int from sessions o where o.account_id = s.account_id
         and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now() and not o.is_held) as active_count`,
-  from: '(domain_sessions d join sessions s on s.id = d.session_id)',
+  join: 'join sessions s on s.id = d.session_id',
   where: SESSION_IS_LIVE_SQL,
 } as const;
 
