@@ -40,7 +40,7 @@ CREATE OR REPLACE FUNCTION public.causeway_incarnation()
  LANGUAGE sql
  STABLE
 AS $function$
-      select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time())
+      select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time())
     $function$;
 
 CREATE OR REPLACE FUNCTION public.causeway_invalidate(keys text[])
