@@ -83,6 +83,13 @@ export const SETTINGS = {
     shown: 'off',
     says: 'Private port for /healthz, /readyz and /metrics on the same address; never route the public to it.',
   }),
+  processes: set<number>({
+    variable: 'CAUSEWAY_PROCESSES',
+    parse: whole(1, 256),
+    fallback: () => 1,
+    shown: '1',
+    says: 'Processes that share the port, one for each core; each is a node of its own with that many database connections. The private ports are CAUSEWAY_OPS_PORT and the ones after it.',
+  }),
   secrets: set<readonly Secret[]>({
     variable: 'CAUSEWAY_SECRET',
     parse: parseSecrets,
@@ -123,8 +130,8 @@ export const SETTINGS = {
     variable: 'CAUSEWAY_HASHING_CONCURRENCY',
     parse: whole(1, 64),
     fallback: () => Math.max(1, availableParallelism() - 1),
-    shown: 'cores − 1, at least 1',
-    says: 'Passwords hashed at the same time. More than cores − 1 slows every other request during a sign-in storm.',
+    shown: 'cores − 1, at least 1, shared among CAUSEWAY_PROCESSES',
+    says: 'Passwords hashed at the same time by each process. More than cores − 1 slows every other request during a sign-in storm.',
   }),
   keyRotationSeconds: set<number>({
     variable: 'CAUSEWAY_KEY_ROTATION',
@@ -251,17 +258,22 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     if (name.startsWith('CAUSEWAY_') && !known.has(name)) faults.push(`${name} is not a setting of Causeway`);
   }
   const values = Object.fromEntries(entries) as unknown as Values;
+  const hashingConcurrency = env['CAUSEWAY_HASHING_CONCURRENCY']
+    ? values.hashingConcurrency
+    : Math.max(1, Math.floor(values.hashingConcurrency / values.processes));
   const isTrial = values.databaseUrl === null;
   if (!isTrial && values.secrets.length === 0 && !env['CAUSEWAY_SECRET']) {
     faults.push('CAUSEWAY_SECRET must be set when DATABASE_URL is; make one with: openssl rand -base64 48');
   }
+  if (isTrial && values.processes > 1)
+    faults.push('CAUSEWAY_PROCESSES needs DATABASE_URL: the trial is one process with its own PostgreSQL');
   if (values.smsWebhook?.startsWith('http:') && !values.allowLoopback && !isTrial)
     faults.push('CAUSEWAY_SMS_WEBHOOK must be an https URL');
   if (values.smsWebhook !== null && values.smsWebhookSecret === null && !env['CAUSEWAY_SMS_WEBHOOK_SECRET'])
     faults.push('CAUSEWAY_SMS_WEBHOOK_SECRET must be set when CAUSEWAY_SMS_WEBHOOK is');
   if (faults.length > 0)
     throw new ConfigError(`The configuration has faults:\n${faults.map((f) => `  - ${f}`).join('\n')}`);
-  return Object.freeze({ ...values, allowLoopback: values.allowLoopback || isTrial, isTrial });
+  return Object.freeze({ ...values, hashingConcurrency, allowLoopback: values.allowLoopback || isTrial, isTrial });
 }
 
 /** The configuration of this process. */

@@ -2,24 +2,38 @@
 
 import { processConfig } from './config.ts';
 import { createLog } from './lib/log.ts';
+import { followPrimary, processIndex, startProcesses } from './processes.ts';
 import { type RunningServer, startServer } from './start.ts';
 
 async function main(closers: (() => Promise<void>)[]): Promise<void> {
   const config = processConfig();
-  closeOnSignals(closers);
+  const index = processIndex();
+  const closeAll = closeOnSignals(closers, index === null);
   if (config.databaseUrl === null) {
     // Packages that only the demo needs are not installed in production.
     const { startDemo } = await import('../demo/start.ts');
     return startDemo({ config, closers });
   }
   const log = createLog({ level: config.logLevel });
+  if (index === null && config.processes > 1) {
+    closers.push((await startProcesses({ count: config.processes, log })).close);
+    return;
+  }
   const secrets = config.secrets.map((secret) => secret.reveal());
-  const server: RunningServer = await startServer({ config, databaseUrl: config.databaseUrl.reveal(), secrets, log });
+  const server: RunningServer = await startServer({
+    // Each process has a private port of its own: what it says of itself is not what another one would say.
+    config: config.opsPort ? { ...config, opsPort: config.opsPort + (index ?? 0) } : config,
+    databaseUrl: config.databaseUrl.reveal(),
+    secrets,
+    log,
+  });
   closers.push(server.close);
   log.info({ port: server.port, host: config.host, opsPort: server.opsPort }, 'listening');
+  if (index !== null) followPrimary(closeAll);
 }
 
-function closeOnSignals(closers: (() => Promise<void>)[]) {
+/** @returns closes everything, as a signal does. Ctrl-C reaches every process of a terminal: workers leave it to the first one. */
+function closeOnSignals(closers: (() => Promise<void>)[], isFirst: boolean): () => void {
   let isClosing = false;
   async function closeAll() {
     // A second signal is an order to leave at once.
@@ -29,8 +43,9 @@ function closeOnSignals(closers: (() => Promise<void>)[]) {
     process.exit(0);
   }
   process.on('SIGTERM', () => void closeAll());
-  process.on('SIGINT', () => void closeAll());
-  process.on('SIGHUP', () => void closeAll());
+  process.on('SIGINT', () => void (isFirst && closeAll()));
+  process.on('SIGHUP', () => void (isFirst && closeAll()));
+  return () => void closeAll();
 }
 
 const closers: (() => Promise<void>)[] = [];

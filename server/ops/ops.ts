@@ -33,7 +33,8 @@ export async function listenOps(options: { port: number; host: string; db: Datab
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.host, () => resolve());
+    // Not shared with the other processes of this server.
+    server.listen({ port: options.port, host: options.host, exclusive: true }, () => resolve());
   });
   const address = server.address();
 
