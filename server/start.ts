@@ -54,17 +54,13 @@ export async function startServer(options: {
         metrics: services.metrics,
       });
     }
-    const answerSessionCheck = createSessionCheck({
+    const handle = createSessionCheck({
       ...services,
       memory: services.signedInMemory,
+      answerRest: createApp(services).callback(),
       count: services.metrics.countSessionCheck,
     });
-    const answerRest = createApp(services).callback();
-    listeners.public = await listen({
-      handle: (request, response) => answerSessionCheck(request, response) || answerRest(request, response),
-      port: config.port,
-      host: config.host,
-    });
+    listeners.public = await listen({ handle, port: config.port, host: config.host });
   } catch (error) {
     await close();
     throw error;

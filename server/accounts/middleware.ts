@@ -1,5 +1,6 @@
 // Who is signed in: the question of every route that needs a reader.
 
+import type { IncomingMessage } from 'node:http';
 import { AppError } from '../http/errors.ts';
 import type { Context } from '../http/route.ts';
 import { isSiteOpen, siteOf } from '../realms/middleware.ts';
@@ -12,6 +13,11 @@ export type Reader = ReturnType<typeof createReader>;
 
 /** Finds the reader behind a request. */
 export function createReader(options: { accounts: Accounts; sessions: Sessions }) {
+  const found = new WeakMap<IncomingMessage, SignedIn | null>();
+
+  /** Notes whom a request's credential has turned out to be of on its host, so that nobody looks again. */
+  const noteFound = (request: IncomingMessage, signedIn: SignedIn | null) => void found.set(request, signedIn);
+
   /**
    * The reader who is signed in on this host, or null. A dead or contradictory cookie is cleared in the same answer.
    * Asked at most once per request.
@@ -21,7 +27,9 @@ export function createReader(options: { accounts: Accounts; sessions: Sessions }
     const { domain } = siteOf(ctx);
     const presented = readCredential(ctx);
     // A session that was made while this node did not yet know that the client is disabled counts for nothing either.
-    const signedIn = isSiteOpen(ctx) ? await options.accounts.findSignedIn(presented, domain.host) : null;
+    const early = found.get(ctx.req);
+    const search = () => options.accounts.findSignedIn(presented, domain.host);
+    const signedIn = isSiteOpen(ctx) ? (early === undefined ? await search() : early) : null;
     if (!signedIn && presented.kind !== 'none' && hasCredentialCookie(ctx)) clearCredential(ctx, domain.host);
     if (signedIn?.session.isSeenStale) await options.sessions.touch(signedIn.session, domain.host);
     ctx.state['signedIn'] = signedIn;
@@ -47,5 +55,5 @@ export function createReader(options: { accounts: Accounts; sessions: Sessions }
   const isContradictory = (ctx: Context): boolean =>
     readCredential(ctx).kind === 'both' && ctx.state['signedIn'] === null;
 
-  return { find, require, requireRecent, isContradictory };
+  return { noteFound, find, require, requireRecent, isContradictory };
 }

@@ -1,10 +1,11 @@
 // `GET /users/me` in front of everything else: every page view of every site asks it. Answered here only where nothing has to be
-// looked up or cleared: nobody's cookie, or a credential that memory knows. All the rest, and whatever is unusual about a
-// request, goes the general way (app.ts), whose answer is the same letter by letter (test/bridgekeeper/session_check.test.ts).
+// written or cleared: nobody's cookie, or a credential of somebody who is signed in. All the rest, and whatever is unusual about
+// a request, goes the general way (app.ts), whose answer is the same letter by letter (test/bridgekeeper/session_check.test.ts).
 
 import { randomFillSync } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Remembered, SignedInMemory } from '../accounts/accounts.ts';
+import type { Accounts, Remembered, SignedInMemory } from '../accounts/accounts.ts';
+import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { ERRORS } from '../http/errors.ts';
 import { standardHeaderPairs } from '../http/headers.ts';
@@ -13,6 +14,7 @@ import type { Log } from '../lib/log.ts';
 import { parseToken } from '../lib/token.ts';
 import { parseHost } from '../lib/url.ts';
 import type { Realms } from '../realms/realms.ts';
+import type { Presented } from '../sessions/sessions.ts';
 import { presentFailure, presentMe } from './present.ts';
 
 export const ME_PATH = '/api/auth/v1/users/me';
@@ -31,35 +33,61 @@ type Asked = {
   forwardedHost: string | undefined;
 };
 type Answer = { body: string; length: string };
+type Single = Extract<Presented, { kind: 'cookie' | 'header' }>;
 
 const SIGNED_OUT = toAnswer(presentFailure({ code: 'unauthenticated', description: ERRORS.unauthenticated.text }));
 
 /**
- * @param options count: is told of every answer given here
- * @returns whether the request was answered
+ * @param options answerRest: the general way; count: is told of every answer given here
+ * @returns answers a request, whatever it asks for
  */
 export function createSessionCheck(options: {
   realms: Pick<Realms, 'peekSite'>;
   clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret'>;
   memory: SignedInMemory;
+  accounts: Pick<Accounts, 'findSignedIn'>;
+  reader: Pick<Reader, 'noteFound'>;
+  answerRest(request: IncomingMessage, response: ServerResponse): unknown;
   log: Log;
   count(answer: 'signed-in' | 'signed-out'): void;
 }) {
-  const { realms, clients, memory, log, count } = options;
+  const { realms, clients, memory, accounts, reader, answerRest, log, count } = options;
   const headers = [...standardHeaderPairs().flat(), 'Content-Type', JSON_TYPE];
   const nextId = createRequestIds();
 
-  return function answerSessionCheck(request: IncomingMessage, response: ServerResponse): boolean {
-    if (request.url !== ME_PATH || request.method !== 'GET') return false;
+  return function answerRequest(request: IncomingMessage, response: ServerResponse): unknown {
+    if (request.url !== ME_PATH || request.method !== 'GET') return answerRest(request, response);
     const asked = readAsked(request.rawHeaders);
     const host = asked && findHost(asked);
-    if (!asked || !host) return false;
-    const isAnonymous = !asked.cookie?.includes(NAME) && asked.header === undefined;
-    const known = isAnonymous ? null : findKnown(asked, host);
-    if (!isAnonymous && !known) return false;
-    const { body, length } = known ? answerOf(known) : SIGNED_OUT;
+    if (!asked || !host) return answerRest(request, response);
+    if (!asked.cookie?.includes(NAME) && asked.header === undefined) return answer(response, host, null);
+    const presented = readPresented(asked);
+    if (!presented) return answerRest(request, response);
+    const known = memory.peek(presented, host);
+    return known ? answer(response, host, answerOf(known)) : find(request, response, presented, host);
+  };
+
+  async function find(request: IncomingMessage, response: ServerResponse, presented: Single, host: Host) {
+    try {
+      const found = await accounts.findSignedIn(presented, host);
+      // Somebody who has to be noted as seen, or whose cookie has to be cleared; they are not looked for twice.
+      if (!found || found.session.isSeenStale) {
+        reader.noteFound(request, found);
+        answerRest(request, response);
+        return;
+      }
+      answer(response, host, toAnswer(presentMe(found)));
+    } catch {
+      // Whatever is wrong is wrong there too, and is told as everywhere.
+      answerRest(request, response);
+    }
+  }
+
+  /** @param signedIn what a reader is told who is signed in */
+  function answer(response: ServerResponse, host: Host, signedIn: Answer | null): void {
+    const { body, length } = signedIn ?? SIGNED_OUT;
     const id = nextId();
-    response.writeHead(known ? 200 : ERRORS.unauthenticated.status, [
+    response.writeHead(signedIn ? 200 : ERRORS.unauthenticated.status, [
       ...headers,
       'X-Request-Id',
       id,
@@ -67,11 +95,10 @@ export function createSessionCheck(options: {
       length,
     ]);
     response.end(body);
-    count(known ? 'signed-in' : 'signed-out');
+    count(signedIn ? 'signed-in' : 'signed-out');
     if (log.isLevelEnabled('debug'))
       log.debug({ request: id, method: 'GET', route: 'bridgekeeper.me', host, status: response.statusCode });
-    return true;
-  };
+  }
 
   /** The host that was asked, if its realm and client are in memory and readers may be signed in there. */
   function findHost(asked: Asked): Host | null {
@@ -88,20 +115,21 @@ export function createSessionCheck(options: {
     const site = realms.peekSite(host);
     return site?.domain.role === 'auth' || (site != null && clients.peekForHost(host) != null);
   }
+}
 
-  function findKnown({ cookie, header }: Asked, host: Host): Remembered | null {
-    if (header !== undefined) {
-      const token = parseToken(header);
-      return token && !cookie?.includes(NAME) ? memory.peek({ kind: 'header', token }, host) : null;
-    }
-    // Twice the name in all, once in each form: anything else may be a tossed cookie, and is looked at more closely.
-    const first = cookie?.indexOf(NAME) ?? -1;
-    const second = cookie?.indexOf(NAME, first + 1) ?? -1;
-    if (!cookie || second < 0 || cookie.includes(NAME, second + 1)) return null;
-    const token = TOKEN_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
-    const companion = COMPANION_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
-    return token && companion ? memory.peek({ kind: 'cookie', token, companion }, host) : null;
+/** The credential of a request, where it is one beyond doubt; anything else is looked at more closely. */
+function readPresented({ cookie, header }: Asked): Single | null {
+  if (header !== undefined) {
+    const token = parseToken(header);
+    return token && !cookie?.includes(NAME) ? { kind: 'header', token } : null;
   }
+  // Twice the name in all, once in each form: more may be a tossed cookie.
+  const first = cookie?.indexOf(NAME) ?? -1;
+  const second = cookie?.indexOf(NAME, first + 1) ?? -1;
+  if (!cookie || second < 0 || cookie.includes(NAME, second + 1)) return null;
+  const token = TOKEN_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
+  const companion = COMPANION_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
+  return token && companion ? { kind: 'cookie', token, companion } : null;
 }
 
 /** Null when the request has something about it that the general way must judge. */

@@ -64,7 +64,7 @@ export function createMetrics() {
 
   new Counter({
     name: 'causeway_session_checks_total',
-    help: 'Answers of users/me without a round trip, which causeway_request_seconds does not count: signed-in or signed-out.',
+    help: 'Answers of users/me in front of the general way, which causeway_request_seconds does not count: signed-in or signed-out.',
     labelNames: ['answer'],
     registers,
     // Counted in plain numbers on the way and handed over when somebody looks.
