@@ -4,8 +4,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Accounts, Remembered, SignedInMemory } from '../accounts/accounts.ts';
-import type { Reader } from '../accounts/middleware.ts';
+import type { Accounts, Remembered, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
 import type { Clients } from '../clients/clients.ts';
 import { ERRORS } from '../http/errors.ts';
 import { standardHeaderPairs } from '../http/headers.ts';
@@ -46,7 +45,8 @@ export function createSessionCheck(options: {
   clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret'>;
   memory: SignedInMemory;
   accounts: Pick<Accounts, 'findSignedIn'>;
-  reader: Pick<Reader, 'noteFound'>;
+  /** Is told whom a credential has turned out to be of. */
+  reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
   answerRest(request: IncomingMessage, response: ServerResponse): unknown;
   log: Log;
   count(answer: 'signed-in' | 'signed-out'): void;
