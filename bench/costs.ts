@@ -110,6 +110,9 @@ async function walPosition(stage: Stage): Promise<number> {
 
 export type MemoryUse = { atRest: number; inUse: number; sessions: number };
 
+/** However slow the machine: as many as can be used in this time. */
+const MOST_USE_MS = 180_000;
+
 /** Resident memory of a node at rest, and after so many sessions have been used. */
 export async function measureMemory({ stage, say }: Runner, count: number): Promise<MemoryUse> {
   await addSessions(stage, count);
@@ -118,11 +121,13 @@ export async function measureMemory({ stage, say }: Runner, count: number): Prom
     await wait(3000);
     const atRest = residentBytes(server.pid);
     const connections = 32;
-    await converseOnce({ ...server, connections, conversation: useEach(count, connections) });
+    let used = 0;
+    const conversation = useEach(count, connections, performance.now() + MOST_USE_MS, () => used++);
+    await converseOnce({ ...server, connections, conversation });
     await wait(2000);
-    const use = { atRest, inUse: residentBytes(server.pid), sessions: count };
+    const use = { atRest, inUse: residentBytes(server.pid), sessions: used };
     const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
-    say(`  at rest ${mb(use.atRest)}, with ${count.toLocaleString('en-US')} sessions used ${mb(use.inUse)}`);
+    say(`  at rest ${mb(use.atRest)}, with ${used.toLocaleString('en-US')} sessions used ${mb(use.inUse)}`);
     return use;
   } finally {
     await server.stop();
@@ -133,11 +138,11 @@ export async function measureMemory({ stage, say }: Runner, count: number): Prom
 export const generatedToken = (kind: 'token' | 'compn', number: number): string =>
   `bench-${kind}-${String(number).padStart(31, '0')}`;
 
-const useEach = (count: number, connections: number): Conversation =>
-  function* (index, done) {
-    for (let number = index; number < count; number += connections) {
+const useEach = (count: number, connections: number, deadline: number, onUsed: () => void): Conversation =>
+  function* (index) {
+    for (let number = index; number < count && performance.now() < deadline; number += connections) {
       says.expectMe(yield usersMeOf(number));
-      done();
+      onUsed();
     }
   };
 

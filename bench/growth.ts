@@ -10,14 +10,26 @@ import type { Runner } from './throughput.ts';
 
 export type GrowthStep = { sessions: number; accounts: number; measurements: Measurement[]; plan: string };
 
+/** The longest that a size may take to generate, judged by the one before, a tenth of it. */
+const MOST_GENERATION_SECONDS = 900;
+const GROWTH = 10;
+
 /** Measures at each size in turn, the smallest first; session memory is off, since most readers are met once. */
 export async function measureGrowth(runner: Runner, sizes: readonly number[]): Promise<GrowthStep[]> {
   const { stage, effort, say } = runner;
   const steps: GrowthStep[] = [];
+  let expected = 0;
   for (const sessions of sizes) {
+    if (expected > MOST_GENERATION_SECONDS) {
+      say(
+        `  ${sessions.toLocaleString('en-US')} sessions would take ${Math.round(expected / 60)} minutes to generate here`,
+      );
+      break;
+    }
     const startedAt = performance.now();
     await addSessions(stage, sessions);
     const seconds = Math.round((performance.now() - startedAt) / 1000);
+    expected = seconds * GROWTH;
     say(`  ${sessions.toLocaleString('en-US')} sessions (generated in ${seconds} s)`);
     const server = await stage.startCauseway({ env: { CAUSEWAY_SESSION_MEMORY: '0' } });
     try {

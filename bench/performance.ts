@@ -19,7 +19,7 @@ import { query, setStage } from './stage.ts';
 import { measureHop, measureLogin, measureProvider, measureUsersMe, type Runner } from './throughput.ts';
 
 const FULL = {
-  effort: { rounds: 3, warmUp: 2, seconds: 3, most: 30 },
+  effort: { rounds: 3, warmUp: 1.5, seconds: 2, most: 20 },
   readers: 64,
   times: 200,
   sessions: 1_000_000,
