@@ -1,9 +1,11 @@
-// `npm run bench [-- NAME …] [--quick]`: measures promises at the running server, over a PostgreSQL with durable settings of its
-// own. What is measured goes to the screen and to docs/; nothing here passes or fails by time. `--quick` only shows that it runs.
+// `npm run bench [-- NAME … --quick --minutes N]`: measures promises at the running server, over a PostgreSQL with durable settings of its
+// own. What is measured goes to the screen and to docs/; nothing here passes or fails by time. `--quick` only shows that it
+// runs; after `--minutes` no further part of the performance report is begun.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { openEmbedded } from '../server/db/embedded.ts';
 import { migrate } from '../server/db/migrate.ts';
 import { reportEnumeration } from './enumeration.ts';
@@ -11,15 +13,23 @@ import { PERFORMANCE_PARTS, type PerformancePart, reportPerformance } from './pe
 import { pinSelf } from './processes.ts';
 
 /** What a report measures with. */
-export type Bench = { databaseUrl: string; machine: string; isQuick: boolean; say(line: string): void };
+export type Bench = {
+  databaseUrl: string;
+  machine: string;
+  isQuick: boolean;
+  minutes: number;
+  say(line: string): void;
+};
 
 const REPORTS = ['enumeration', 'performance'];
 const isPart = (name: string): name is PerformancePart => (PERFORMANCE_PARTS as readonly string[]).includes(name);
 
 async function main(): Promise<number> {
-  const given = process.argv.slice(2);
-  const isQuick = given.includes('--quick');
-  const wanted = given.filter((name) => name !== '--quick');
+  const { values, positionals: wanted } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, minutes: { type: 'string', default: '60' } },
+  });
+  const [isQuick, minutes] = [values.quick, Number(values.minutes)];
   const unknown = wanted.filter((name) => !REPORTS.includes(name) && !isPart(name));
   if (unknown.length > 0) {
     const names = `${REPORTS.join(', ')}; parts of performance: ${PERFORMANCE_PARTS.join(', ')}`;
@@ -31,12 +41,12 @@ async function main(): Promise<number> {
   const [core] = cpus();
   const machine = `${cpus().length} × ${core?.model.trim() ?? 'unknown'}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
   if (names.includes('enumeration'))
-    await withDatabase((databaseUrl) => reportEnumeration({ databaseUrl, machine, isQuick, say }));
+    await withDatabase((databaseUrl) => reportEnumeration({ databaseUrl, machine, isQuick, minutes, say }));
   const parts = names.includes('performance') ? PERFORMANCE_PARTS : names.filter(isPart);
   if (parts.length > 0) {
     // Before PostgreSQL starts, which inherits the core.
     pinSelf();
-    await withDatabase((databaseUrl) => reportPerformance({ databaseUrl, machine, isQuick, say }, parts));
+    await withDatabase((databaseUrl) => reportPerformance({ databaseUrl, machine, isQuick, minutes, say }, parts));
   }
   return 0;
 }
@@ -54,4 +64,6 @@ async function withDatabase(work: (databaseUrl: string) => Promise<void>): Promi
   }
 }
 
+// What was started is stopped when this process exits, however it does.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main();
