@@ -15,7 +15,7 @@ export async function findEnteredPlan(stage: Stage, sessions: number): Promise<s
   await client.connect();
   try {
     await client.query(`prepare asked as ${statement.text}`);
-    const run = `explain (analyze, buffers, costs off, summary off) execute asked ('\\x${hash}', '${HOSTS.news}')`;
+    const run = `explain (analyze, buffers, costs off, summary off) execute asked (array['\\x${hash}'::bytea], array['${HOSTS.news}'])`;
     await client.query(run);
     const { rows } = await client.query<{ 'QUERY PLAN': string }>(run);
     return rows.map((row) => row['QUERY PLAN']).join('\n');
