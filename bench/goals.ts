@@ -14,7 +14,14 @@ export type Results = {
   storm?: readonly Storm[];
   growth?: readonly GrowthStep[];
 };
-export type GoalRow = { what: string; goal: string; reached: string; isReached: boolean | null };
+export type GoalRow = {
+  what: string;
+  goal: string;
+  reached: string;
+  /** Null when it was not measured, or when the rounds differ so much that it is open (`isOpen`). */
+  isReached: boolean | null;
+  isOpen?: true;
+};
 
 const NOT_MEASURED = 'not measured in this run';
 
@@ -50,19 +57,31 @@ function ratio(what: string, ours: string, than: string, least: number, beside: 
 }
 
 function judgeRatios(measurements: readonly Measurement[]): GoalRow[] {
-  return RATIOS.map(({ what, ours, than, least, beside, factor = 1 }) => {
-    const goal = `≥ ${least} × ${beside}`;
-    const [one, other] = [coreRate(measurements, ours), coreRate(measurements, than)];
-    if (one === null || other === null) return { what, goal, reached: NOT_MEASURED, isReached: null };
-    const reached = (factor * one) / other;
-    return { what, goal, reached: `${times(reached)} (${round(one)} : ${round(other)})`, isReached: reached >= least };
+  return RATIOS.map(({ what, ours, than, least: wanted, beside, factor = 1 }) => {
+    const goal = `≥ ${wanted} × ${beside}`;
+    const [one, other] = [rateOf(measurements, ours), rateOf(measurements, than)];
+    if (!one || !other) return { what, goal, reached: NOT_MEASURED, isReached: null };
+    const reached = (factor * one.median) / other.median;
+    const shown = `${times(reached)} (${round(one.median)} : ${round(other.median)})`;
+    // How the ratio would be if the furthest rounds of both were the true ones.
+    const least = (reached * (1 - one.spread)) / (1 + other.spread);
+    const most = (reached * (1 + one.spread)) / Math.max(0.01, 1 - other.spread);
+    if (least < wanted && wanted <= most) {
+      const range = `${times(least)} to ${times(most)} by the rounds`;
+      return { what, goal, reached: `${shown}; ${range}`, isReached: null, isOpen: true };
+    }
+    return { what, goal, reached: shown, isReached: reached >= wanted };
   });
+}
+
+function rateOf(measurements: readonly Measurement[], name: string) {
+  const found = measurements.find((one) => one.name === name);
+  return found && found.perCoreSecond.length > 0 ? summarise(found.perCoreSecond) : null;
 }
 
 /** Median of operations per core-second; null when it was not measured. */
 export function coreRate(measurements: readonly Measurement[], name: string): number | null {
-  const found = measurements.find((one) => one.name === name);
-  return found && found.perCoreSecond.length > 0 ? summarise(found.perCoreSecond).median : null;
+  return rateOf(measurements, name)?.median ?? null;
 }
 
 const times = (value: number) => `${value >= 10 ? value.toFixed(0) : value.toFixed(2)} ×`;

@@ -70,8 +70,10 @@ export async function reportPerformance(bench: Bench, names: readonly Performanc
       results = { ...results, ...found, measurements: [...results.measurements, ...found.measurements] };
     }
     for (const row of judge(results))
-      if (row.isReached !== null)
-        say(`${row.isReached ? 'reached' : 'SHORT  '}  ${row.what}: ${row.reached}, goal ${row.goal}`);
+      if (row.isReached !== null || row.isOpen)
+        say(
+          `${row.isOpen ? 'open   ' : row.isReached ? 'reached' : 'SHORT  '}  ${row.what}: ${row.reached}, goal ${row.goal}`,
+        );
     if (names.length < PERFORMANCE_PARTS.length || bench.isQuick) return;
     const docs = join(import.meta.dirname, '../docs');
     for (const [file, svg] of Object.entries(drawPlots(results))) writeFileSync(join(docs, file), svg);
