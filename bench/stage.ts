@@ -49,7 +49,12 @@ export type Stage = {
   folder: string;
   readers: readonly Reader[];
   urlOf(database: string): string;
-  startCauseway(more?: { databaseUrl?: string; cores?: string; env?: Record<string, string> }): Promise<Measured>;
+  startCauseway(more?: {
+    databaseUrl?: string;
+    cores?: string;
+    env?: Record<string, string>;
+    nodeArgs?: readonly string[];
+  }): Promise<Measured>;
 };
 
 /** Sets it: realm, readers, databases. */
@@ -80,7 +85,7 @@ export async function setStage(options: { databaseUrl: string; folder: string; r
     startCauseway: (more = {}) =>
       startMeasured({
         name: 'causeway',
-        args: ['--disable-warning=DEP0060', 'server/main.ts'],
+        args: ['--disable-warning=DEP0060', ...(more.nodeArgs ?? []), 'server/main.ts'],
         env: { ...env, ...(more.databaseUrl && { DATABASE_URL: more.databaseUrl }), ...known(more.env) },
         folder,
         ...(more.cores && { cores: more.cores }),

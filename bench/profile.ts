@@ -1,0 +1,70 @@
+// Where the time of one operation goes: the server under V8's sampling profiler, while the load generator asks for it. What
+// comes out is a table of the functions that took most by themselves, and a flame graph.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import * as says from './conversations.ts';
+import { type Frame, foldProfile } from './flame_graph.ts';
+import { type Conversation, drive } from './load.ts';
+import type { Stage } from './stage.ts';
+
+/** Seconds of processor time until the code is compiled; what is before that is in the profile and small beside the rest. */
+const WARM_UP = 4;
+const ROOT = join(import.meta.dirname, '..');
+
+const provider = says.causewayProvider;
+export const PROFILED = {
+  'users-me': says.usersMe,
+  'users-me-401': () => says.usersMeAnonymous,
+  hop: says.hop,
+  login: says.login,
+  'code-flow': (stage) => says.codeFlow(provider(stage)),
+  refresh: (stage) => says.refresh(provider(stage)),
+  userinfo: (stage) => says.userinfo(provider(stage)),
+  introspection: (stage) => says.introspection(provider(stage)),
+} as const satisfies Record<string, (stage: Stage) => Conversation>;
+export type Profiled = keyof typeof PROFILED;
+
+/** Profiles one operation. @returns the tree of its frames and how many operations a core-second yielded meanwhile */
+export async function profileOperation(
+  stage: Stage,
+  name: Profiled,
+  options: { seconds: number; env?: Record<string, string> },
+): Promise<{ root: Frame; perCoreSecond: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-profile-'));
+  try {
+    const server = await stage.startCauseway({
+      nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=250'],
+      ...(options.env && { env: options.env }),
+    });
+    const conversation = PROFILED[name](stage);
+    const sample = await drive({ ...server, conversation }, { warmUp: WARM_UP, seconds: options.seconds, most: 30 });
+    await server.stop();
+    const [file = ''] = readdirSync(folder);
+    const root = foldProfile(JSON.parse(readFileSync(join(folder, file), 'utf8')), shortName);
+    return { root, perCoreSecond: sample.operations / sample.cpu };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A file as one of this project, of a package, or of Node. */
+function shortName(url: string): string {
+  if (!url.startsWith('file:')) return url;
+  const path = relative(ROOT, new URL(url).pathname);
+  const at = path.lastIndexOf('node_modules/');
+  return at < 0 ? path : path.slice(at + 'node_modules/'.length);
+}
+
+/** The functions that took most by themselves, as lines. */
+export function listHottest(root: Frame, most: number): string[] {
+  const byName = new Map<string, number>();
+  const visit = (frame: Frame) => {
+    byName.set(frame.name, (byName.get(frame.name) ?? 0) + frame.self);
+    for (const child of frame.children) visit(child);
+  };
+  visit(root);
+  const hottest = [...byName].sort(([, a], [, b]) => b - a).slice(0, most);
+  return hottest.map(([name, self]) => `  ${((100 * self) / root.total).toFixed(1).padStart(5)} %  ${name}`);
+}
