@@ -50,6 +50,6 @@ function legend(bars: readonly Bar[], y: number): string {
     .join('\n');
 }
 
-function escapeText(text: string): string {
+export function escapeText(text: string): string {
   return text.replaceAll('`', '').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

@@ -1,13 +1,14 @@
 // Where the time of one operation goes: the server under V8's sampling profiler, while the load generator asks for it. What
 // comes out is a table of the functions that took most by themselves, and a flame graph.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import * as says from './conversations.ts';
-import { type Frame, foldProfile } from './flame_graph.ts';
+import { drawFlameGraph, type Frame, foldProfile } from './flame_graph.ts';
 import { type Conversation, drive } from './load.ts';
-import type { Stage } from './stage.ts';
+import type { Bench } from './run.ts';
+import { type Stage, setStage } from './stage.ts';
 
 /** Seconds of processor time until the code is compiled; what is before that is in the profile and small beside the rest. */
 const WARM_UP = 4;
@@ -25,6 +26,25 @@ export const PROFILED = {
   introspection: (stage) => says.introspection(provider(stage)),
 } as const satisfies Record<string, (stage: Stage) => Conversation>;
 export type Profiled = keyof typeof PROFILED;
+
+/** The report `profile`: every operation's hottest functions on the screen, its flame graph in docs/. */
+export async function reportProfile(bench: Bench): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-measured-'));
+  try {
+    const stage = await setStage({ databaseUrl: bench.databaseUrl, folder, readers: bench.isQuick ? 8 : 64 });
+    for (const name of Object.keys(PROFILED) as Profiled[]) {
+      const { root, perCoreSecond } = await profileOperation(stage, name, { seconds: bench.isQuick ? 0.5 : 5 });
+      bench.say(`${name}: ${Math.round(perCoreSecond)} per core-second under the profiler`);
+      for (const line of listHottest(root, 15)) bench.say(line);
+      if (bench.isQuick) continue;
+      const subtitle = `Processor time of the server while it answers, its start included. ${bench.machine}.`;
+      const svg = drawFlameGraph(`Where the time goes: ${name}`, subtitle, root);
+      writeFileSync(join(ROOT, 'docs', `flame-${name}.svg`), svg);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** Profiles one operation. @returns the tree of its frames and how many operations a core-second yielded meanwhile */
 export async function profileOperation(

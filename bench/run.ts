@@ -11,6 +11,7 @@ import { migrate } from '../server/db/migrate.ts';
 import { reportEnumeration } from './enumeration.ts';
 import { PERFORMANCE_PARTS, type PerformancePart, reportPerformance } from './performance.ts';
 import { pinSelf } from './processes.ts';
+import { reportProfile } from './profile.ts';
 
 /** What a report measures with. */
 export type Bench = {
@@ -21,7 +22,7 @@ export type Bench = {
   say(line: string): void;
 };
 
-const REPORTS = ['enumeration', 'performance'];
+const REPORTS = ['enumeration', 'performance', 'profile'];
 const isPart = (name: string): name is PerformancePart => (PERFORMANCE_PARTS as readonly string[]).includes(name);
 
 async function main(): Promise<number> {
@@ -47,6 +48,10 @@ async function main(): Promise<number> {
     // Before PostgreSQL starts, which inherits the core.
     pinSelf();
     await withDatabase((databaseUrl) => reportPerformance({ databaseUrl, machine, isQuick, minutes, say }, parts));
+  }
+  if (names.includes('profile')) {
+    pinSelf();
+    await withDatabase((databaseUrl) => reportProfile({ databaseUrl, machine, isQuick, minutes, say }));
   }
   return 0;
 }
