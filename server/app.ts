@@ -106,11 +106,17 @@ function routerFor(routes: readonly Route[], mayRead: MayRead): Middleware {
   const router = new Router({ sensitive: true, strict: true });
   const byPath = new Map<string, Route[]>();
   for (const route of routes) byPath.set(route.path, [...(byPath.get(route.path) ?? []), route]);
-  // One entry per path for all methods: what is not served there is answered by the guard, with `Allow`.
-  for (const [path, group] of byPath) router.all(path, guardRoute(group, { siteOf, mayRead }));
+  // One entry per path for all methods: what is not served there is answered by the guard, with `Allow`. Most paths are fixed
+  // and found at once; the router tries its patterns one after the other.
+  const fixed = new Map<string, Middleware>();
+  for (const [path, group] of byPath) {
+    const guard = guardRoute(group, { siteOf, mayRead });
+    if (path.includes(':')) router.all(path, guard);
+    else fixed.set(path, guard);
+  }
   const dispatch = router.routes() as unknown as Middleware;
   return async (ctx, next) => {
-    await dispatch(ctx, next);
+    await (fixed.get(ctx.path) ?? dispatch)(ctx, () => dispatch(ctx, next));
     if (ctx.state['route'] === undefined) throw new AppError('not_found');
   };
 }

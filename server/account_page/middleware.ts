@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { SignedIn } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
+import { browserStateOf } from '../http/browser_state.ts';
 import { hasCsrfToken } from '../http/csrf.ts';
 import { readQuery } from '../http/query.ts';
 import { type OwnPath, seeOther } from '../http/redirect.ts';
@@ -107,14 +108,12 @@ export function createGate(options: { login: Login; reader: Reader; secrets: rea
 
 /** What the next page says of what was just done. @param value such as an address */
 export function leaveNote(ctx: Context, kind: string, value = ''): void {
-  stateOf(ctx)['accountNote'] = { kind, value };
+  browserStateOf(ctx)['accountNote'] = { kind, value };
 }
 
 /** The same, once; null when there is none. */
 export function takeNote(ctx: Context): { kind: string; value: string } | null {
-  const note = noteSchema.safeParse(stateOf(ctx)['accountNote']).data ?? null;
-  if (note) delete stateOf(ctx)['accountNote'];
+  const note = noteSchema.safeParse(browserStateOf(ctx)['accountNote']).data ?? null;
+  if (note) delete browserStateOf(ctx)['accountNote'];
   return note;
 }
-
-const stateOf = (ctx: Context) => ctx['session'] as Record<string, unknown>;

@@ -2,14 +2,15 @@
 // written or cleared: nobody's cookie, or a credential of somebody who is signed in. All the rest, and whatever is unusual about
 // a request, goes the general way (app.ts), whose answer is the same letter by letter (test/bridgekeeper/session_check.test.ts).
 
-import { randomFillSync } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Accounts, Remembered, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
 import type { Clients } from '../clients/clients.ts';
+import { ID_BYTES } from '../http/access_log.ts';
 import { ERRORS } from '../http/errors.ts';
 import { standardHeaderPairs } from '../http/headers.ts';
 import type { Host, PlainToken } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
+import { createRandomTexts } from '../lib/random.ts';
 import { parseToken } from '../lib/token.ts';
 import { parseHost } from '../lib/url.ts';
 import type { Realms } from '../realms/realms.ts';
@@ -53,7 +54,7 @@ export function createSessionCheck(options: {
 }) {
   const { realms, clients, memory, accounts, reader, answerRest, log, count } = options;
   const headers = [...standardHeaderPairs().flat(), 'Content-Type', JSON_TYPE];
-  const nextId = createRequestIds();
+  const nextId = createRandomTexts(ID_BYTES);
 
   return function answerRequest(request: IncomingMessage, response: ServerResponse): unknown {
     if (request.url !== ME_PATH || request.method !== 'GET') return answerRest(request, response);
@@ -181,20 +182,4 @@ function answerOf(known: Remembered): Answer {
 function toAnswer(value: unknown): Answer {
   const body = JSON.stringify(value);
   return { body, length: String(Buffer.byteLength(body)) };
-}
-
-const ID_BYTES = 9;
-
-/** Random request ids, as access_log.ts makes them, from random bytes fetched many at a time. */
-function createRequestIds(): () => string {
-  const bytes = Buffer.alloc(ID_BYTES * 512);
-  let at = bytes.length;
-  return () => {
-    if (at === bytes.length) {
-      randomFillSync(bytes);
-      at = 0;
-    }
-    at += ID_BYTES;
-    return bytes.toString('base64url', at - ID_BYTES, at);
-  };
 }

@@ -14,12 +14,13 @@ const COOKIE = '__Host-qt-browser';
 const LIFETIME_MS = 7 * 86_400_000;
 
 /**
- * Middleware that puts the browser state at `ctx.session`; a cookie is set only when something was written to it.
+ * Middleware that sets the cookie of a browser state that was written to. Most requests never ask for it, and cost nothing.
  * @param options secrets: newest first; the first signs, all verify
  */
 export function browserState(options: { app: Koa; secrets: readonly string[] }): Middleware {
   const keys = options.secrets.map((secret) => deriveKey(secret, 'browser-state'));
-  const mount = session(
+  // Gives every context its `session`, read from the cookie when first asked for; committing it is done below.
+  session(
     {
       key: COOKIE,
       maxAge: LIFETIME_MS,
@@ -32,14 +33,28 @@ export function browserState(options: { app: Koa; secrets: readonly string[] }):
       overwrite: true,
       rolling: false,
       renew: true,
+      autoCommit: false,
     },
     options.app,
-  ) as unknown as Middleware;
-  return (ctx: Context, next) => {
-    // TLS ends at a proxy, so Koa takes the link for plain http and would refuse to set a Secure cookie.
-    ctx.cookies = new Cookies(ctx.req, ctx.res, { secure: true }) as typeof ctx.cookies;
-    return mount(ctx, next);
+  );
+  return async (ctx: Context, next) => {
+    try {
+      await next();
+    } finally {
+      await (ctx.state['browserState'] as { manuallyCommit(): Promise<void> } | undefined)?.manuallyCommit();
+    }
   };
+}
+
+/** The state of the browser that sent a request; what is written to it comes back with its next request. */
+export function browserStateOf(ctx: Context): Record<string, unknown> {
+  const known = ctx.state['browserState'] as Record<string, unknown> | undefined;
+  if (known) return known;
+  // TLS ends at a proxy, so Koa takes the link for plain http and would refuse to set a Secure cookie.
+  ctx.cookies = new Cookies(ctx.req, ctx.res, { secure: true }) as typeof ctx.cookies;
+  const state = ctx['session'] as Record<string, unknown>;
+  ctx.state['browserState'] = state;
+  return state;
 }
 
 function sign(state: object, keys: readonly Uint8Array[]): string {

@@ -3,6 +3,7 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { hasContentType } from './body.ts';
+import { browserStateOf } from './browser_state.ts';
 import { AppError } from './errors.ts';
 import { requestOrigin } from './fetch_metadata.ts';
 import type { Context } from './route.ts';
@@ -40,32 +41,28 @@ type BrowserState = { csrf?: string };
 
 /** The CSRF token for forms of this browser; makes the browser's secret when it has none. */
 export function csrfToken(ctx: Context): string {
-  const state = browserState(ctx);
+  const state = stateOf(ctx);
   state.csrf ??= randomBytes(16).toString('base64url');
   return tokenFor(state.csrf);
 }
 
 /** Whether a form carries this browser's token. */
 export function hasCsrfToken(ctx: Context, token: string | undefined): boolean {
-  const secret = browserState(ctx).csrf;
+  const secret = stateOf(ctx).csrf;
   return secret !== undefined && token !== undefined && isEqual(token, tokenFor(secret));
 }
 
 /** Whether the browser sent its state back at all; ask before a token is made for it. */
 export function hasBrowserState(ctx: Context): boolean {
-  return browserState(ctx).csrf !== undefined;
+  return stateOf(ctx).csrf !== undefined;
 }
 
 /** Gives the browser a new secret, as at sign-in: a token from before is worthless after. */
 export function renewCsrf(ctx: Context): void {
-  browserState(ctx).csrf = randomBytes(16).toString('base64url');
+  stateOf(ctx).csrf = randomBytes(16).toString('base64url');
 }
 
-function browserState(ctx: Context): BrowserState {
-  const state = ctx['session'] as BrowserState | null;
-  if (!state) throw new Error('the browser state is not mounted on this route');
-  return state;
-}
+const stateOf = (ctx: Context): BrowserState => browserStateOf(ctx);
 
 function tokenFor(secret: string): string {
   return createHmac('sha256', secret).update('causeway form').digest('base64url');

@@ -2,8 +2,7 @@
 // content security policy by their own (http/page.ts).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import plainHelmet from 'helmet';
-import helmet from 'koa-helmet';
+import helmet from 'helmet';
 import type { Middleware } from './route.ts';
 
 const YEAR_SECONDS = 31_536_000;
@@ -36,21 +35,21 @@ const SECURED = {
 
 /** Security and caching headers for every answer. */
 export function standardHeaders(): Middleware {
-  const secured = helmet(SECURED as unknown as Parameters<typeof helmet>[0]) as unknown as Middleware;
-  return async (ctx, next) => {
-    ctx.set(UNCACHEABLE);
-    return secured(ctx, next);
+  const pairs = standardHeaderPairs();
+  return (ctx, next) => {
+    for (const [name, value] of pairs) ctx.res.setHeader(name, value);
+    return next();
   };
 }
 
-/** The same headers as names and values, for an answer that is written without Koa. */
+/** The same headers as names and values, worked out once; for an answer that is written without Koa. */
 export function standardHeaderPairs(): [name: string, value: string][] {
   const pairs = Object.entries(UNCACHEABLE);
   const response = {
     setHeader: (name: string, value: string) => void pairs.push([name, value]),
     removeHeader: () => undefined,
   };
-  plainHelmet(SECURED as unknown as Parameters<typeof plainHelmet>[0])(
+  helmet(SECURED as unknown as Parameters<typeof helmet>[0])(
     {} as IncomingMessage,
     response as unknown as ServerResponse,
     (error) => {

@@ -5,6 +5,9 @@ import { type Logger, pino } from 'pino';
 
 export type Log = Logger;
 
+/** Lines wait so long for others to be written with them; all of them are written when the process ends. */
+const FLUSH_MS = 100;
+
 const REDACTED = ['password', 'code', 'token', 'secret', 'cookie', 'authorization', 'otp', 'handle'].flatMap((name) => [
   name,
   `*.${name}`,
@@ -29,7 +32,7 @@ export function createLog(options: { level: string; destination?: { write(line: 
 
 /** Standard output whose reader may go away: a closed pipe costs log lines, never the server. */
 function standardOutput() {
-  const destination = pino.destination({ dest: 1, sync: false, minLength: 0 });
+  const destination = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: FLUSH_MS });
   destination.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
   return destination;

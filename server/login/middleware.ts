@@ -5,6 +5,7 @@ import type { Asker } from '../accounts/accounts.ts';
 import type { Reader } from '../accounts/middleware.ts';
 import type { Clients } from '../clients/clients.ts';
 import { formField } from '../http/body.ts';
+import { browserStateOf } from '../http/browser_state.ts';
 import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
 import { csrfToken, hasBrowserState, hasCsrfToken, renewCsrf } from '../http/csrf.ts';
 import { AppError, clientGone } from '../http/errors.ts';
@@ -256,64 +257,62 @@ export async function refuseWhenBusy<T>(ctx: Context, work: () => Promise<T>): P
 /** What was typed, as an address or a number. */
 export const contactOf = (typed: string) => (typed.includes('@') ? { email: typed } : { phone: typed });
 
-const stateOf = (ctx: Context) => ctx['session'] as Record<string, unknown>;
-
 /** What was sent to this browser's reader: for what, to which address or number, when, and how many wrong codes came since. */
 export type Sent = z.infer<typeof sentState>;
 
 /** Notes what was sent, for the page that asks for the code; no address carries it. */
 export function noteSent(ctx: Context, sent: Pick<Sent, 'purpose' | 'to'>): void {
-  stateOf(ctx)['sent'] = { ...sent, to: sent.to.trim(), at: Date.now(), wrong: 0 };
+  browserStateOf(ctx)['sent'] = { ...sent, to: sent.to.trim(), at: Date.now(), wrong: 0 };
 }
 
 /** What was sent last for a purpose; null when nothing was. */
 export function findSent(ctx: Context, purpose: Sent['purpose']): Sent | null {
-  const sent = sentState.safeParse(stateOf(ctx)['sent']).data;
+  const sent = sentState.safeParse(browserStateOf(ctx)['sent']).data;
   return sent?.purpose === purpose ? sent : null;
 }
 
 /** Counts a wrong code. The real count is the challenge's; this one tells everybody the same, whoever has the address. */
 export function noteWrongCode(ctx: Context, sent: Sent): Sent {
   const counted = { ...sent, wrong: sent.wrong + 1 };
-  stateOf(ctx)['sent'] = counted;
+  browserStateOf(ctx)['sent'] = counted;
   return counted;
 }
 
 /** Forgets what was sent: it was used. */
 export function forgetSent(ctx: Context): void {
-  delete stateOf(ctx)['sent'];
+  delete browserStateOf(ctx)['sent'];
 }
 
 /** Words for the next page of this browser, and what stands in its first field. */
 export type Note = z.infer<typeof noteState>;
 
 export function leaveNote(ctx: Context, note: Note): void {
-  stateOf(ctx)['note'] = note;
+  browserStateOf(ctx)['note'] = note;
 }
 
 /** What was left for a page; it stays. */
 export function findNote(ctx: Context, kind: Note['kind']): string | null {
-  const note = noteState.safeParse(stateOf(ctx)['note']).data;
+  const note = noteState.safeParse(browserStateOf(ctx)['note']).data;
   return note?.kind === kind ? note.value : null;
 }
 
 /** The same, once. */
 export function takeNote(ctx: Context, kind: Note['kind']): string | null {
   const value = findNote(ctx, kind);
-  if (value !== null) delete stateOf(ctx)['note'];
+  if (value !== null) delete browserStateOf(ctx)['note'];
   return value;
 }
 
 /** Notes in the state of this browser which session it has just ended; no address carries it. */
 export function noteSignedOut(ctx: Context, id: SessionId): void {
-  (ctx['session'] as Record<string, unknown>)['signedOut'] = { id, at: Math.floor(Date.now() / 1000) };
+  browserStateOf(ctx)['signedOut'] = { id, at: Math.floor(Date.now() / 1000) };
   if (siteOf(ctx).realm.settings.old_session)
     setCookie(ctx, { name: OLD_QUIET_COOKIE, value: '1', maxAgeSeconds: OLD_SIGNED_OUT_SECONDS });
 }
 
 /** The session that this browser has just ended; null when there is none, or not lately. */
 function findSignedOut(ctx: Context): SessionId | null {
-  const noted = signedOutState.safeParse((ctx['session'] as Record<string, unknown> | null)?.['signedOut']).data;
+  const noted = signedOutState.safeParse(browserStateOf(ctx)['signedOut']).data;
   return noted && noted.at > Date.now() / 1000 - SIGNED_OUT_SECONDS ? asSessionId(noted.id) : null;
 }
 

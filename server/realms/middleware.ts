@@ -1,6 +1,7 @@
 // What every handler may ask about where a request arrived, and how a page of that site is rendered.
 
 import type { Brand } from '../http/brand.ts';
+import { browserStateOf } from '../http/browser_state.ts';
 import type { LanguageLink, Pages } from '../http/page.ts';
 import type { Context } from '../http/route.ts';
 import type { ClientRowId } from '../lib/ids.ts';
@@ -45,7 +46,7 @@ const acceptedBy = (ctx: Context): string[] => (ctx.get('Accept-Language').lengt
 
 /** The language that pages were last asked for in this browser, by a site or by its reader. */
 function readChosen(ctx: Context): string | null {
-  const chosen = (ctx['session'] as { locale?: unknown } | null | undefined)?.locale;
+  const chosen = browserStateOf(ctx)['locale'];
   return typeof chosen === 'string' ? chosen : null;
 }
 
@@ -121,7 +122,7 @@ export function createSitePages(options: { pages: Pages }) {
     const asked = pages.findAsked(uiLocales, offered, realm?.slug);
     const chosen = readChosen(ctx);
     if (asked === null) return pages.negotiate({ chosen, accepted: acceptedBy(ctx), fallback, offered }, realm?.slug);
-    if (ctx['session'] && chosen !== asked) (ctx['session'] as { locale?: string }).locale = asked;
+    if (chosen !== asked) browserStateOf(ctx)['locale'] = asked;
     return asked;
   }
 
