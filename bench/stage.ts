@@ -2,6 +2,7 @@
 // signed in, and the databases of yardsticks and peers beside its own.
 
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { applyRealmFile } from '../server/commands/apply.ts';
 import { loadConfig, SETTINGS } from '../server/config.ts';
@@ -85,12 +86,18 @@ export async function setStage(options: { databaseUrl: string; folder: string; r
     startCauseway: (more = {}) =>
       startMeasured({
         name: 'causeway',
-        args: ['--disable-warning=DEP0060', ...(more.nodeArgs ?? []), 'server/main.ts'],
+        args: startArguments().toSpliced(-1, 0, ...(more.nodeArgs ?? [])),
         env: { ...env, ...(more.databaseUrl && { DATABASE_URL: more.databaseUrl }), ...known(more.env) },
         folder,
         ...(more.cores && { cores: more.cores }),
       }),
   };
+}
+
+/** As `npm start` starts it: after `node`. */
+function startArguments(): string[] {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { scripts: { start: string } }).scripts.start.split(' ').slice(1);
 }
 
 /** Settings that this server has: the same benchmark measures versions without some of them. */

@@ -2,6 +2,7 @@
 
 import { processConfig } from './config.ts';
 import { createLog } from './lib/log.ts';
+import { releaseMemory } from './lib/memory.ts';
 import { followPrimary, processIndex, startProcesses } from './processes.ts';
 import { type RunningServer, startServer } from './start.ts';
 
@@ -26,6 +27,7 @@ async function main(closers: (() => Promise<void>)[]): Promise<void> {
     databaseUrl: config.databaseUrl.reveal(),
     secrets,
     log,
+    prepare: async () => releaseMemory(),
   });
   closers.push(server.close);
   log.info({ port: server.port, host: config.host, opsPort: server.opsPort }, 'listening');
@@ -48,9 +50,12 @@ function closeOnSignals(closers: (() => Promise<void>)[], isFirst: boolean): () 
   return () => void closeAll();
 }
 
-const closers: (() => Promise<void>)[] = [];
-main(closers).catch(async (error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  for (const close of closers.reverse()) await close();
-  process.exit(1);
-});
+// Imported, it begins nothing: the build of the image has it compiled.
+if (import.meta.main ?? true) {
+  const closers: (() => Promise<void>)[] = [];
+  main(closers).catch(async (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    for (const close of closers.reverse()) await close();
+    process.exit(1);
+  });
+}

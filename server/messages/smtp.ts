@@ -1,7 +1,6 @@
 // E-mail by SMTP (RFC 5321; nodemailer, pooled). Every step has a limit of seconds, a whole try one too, so that a server which
 // stalls holds neither a worker nor the lock of its job for long.
 
-import { createTransport } from 'nodemailer';
 import { isLoopbackHost } from '../lib/url.ts';
 import type { RenderedMail } from './render.ts';
 
@@ -28,32 +27,41 @@ export function createSmtp(url: string) {
   const { protocol, hostname, port, username, password, searchParams } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   const isSecure = protocol === 'smtps:';
-  const transport = createTransport({
-    pool: true,
-    host,
-    port: Number(port) || (isSecure ? 465 : 587),
-    secure: isSecure,
-    // RFC 8314: codes and links travel encrypted, unless they stay on this machine or the operator says otherwise.
-    requireTLS: !isSecure && !isLoopbackHost(hostname) && searchParams.get('tls') !== 'optional',
-    ...(username && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
-    tls: { minVersion: 'TLSv1.2' },
-    maxConnections: CONNECTIONS,
-    maxRequeues: 1,
-    connectionTimeout: STEP_MS,
-    greetingTimeout: STEP_MS,
-    dnsTimeout: STEP_MS,
-    socketTimeout: SILENCE_MS,
-    idleTimeout: 30_000,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
-  // What goes wrong with a message is told to its sender; a listener keeps the rest from ending the process.
-  transport.on('error', () => undefined);
+  let opened: ReturnType<typeof open> | null = null;
+
+  /** The library is loaded for the first mail. */
+  async function open() {
+    const { createTransport } = await import('nodemailer');
+    const transport = createTransport({
+      pool: true,
+      host,
+      port: Number(port) || (isSecure ? 465 : 587),
+      secure: isSecure,
+      // RFC 8314: codes and links travel encrypted, unless they stay on this machine or the operator says otherwise.
+      requireTLS: !isSecure && !isLoopbackHost(hostname) && searchParams.get('tls') !== 'optional',
+      ...(username && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
+      tls: { minVersion: 'TLSv1.2' },
+      maxConnections: CONNECTIONS,
+      maxRequeues: 1,
+      connectionTimeout: STEP_MS,
+      greetingTimeout: STEP_MS,
+      dnsTimeout: STEP_MS,
+      socketTimeout: SILENCE_MS,
+      idleTimeout: 30_000,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+    // What goes wrong with a message is told to its sender; a listener keeps the rest from ending the process.
+    transport.on('error', () => undefined);
+    return transport;
+  }
 
   /** One try. Never throws. */
   async function send(mail: Mail, signal: AbortSignal): Promise<Outcome> {
     const { logo } = mail;
     try {
+      opened ??= open();
+      const transport = await opened;
       await transport.sendMail({
         messageId: mail.messageId,
         from: mail.from,
@@ -72,7 +80,12 @@ export function createSmtp(url: string) {
     }
   }
 
-  return { send, close: () => transport.close({ force: true }) };
+  async function close() {
+    const transport = await opened;
+    transport?.close({ force: true });
+  }
+
+  return { send, close };
 }
 
 /**

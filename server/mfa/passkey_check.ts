@@ -1,19 +1,18 @@
 // What an authenticator sent, checked (WebAuthn L3 §7.1, §7.2): @simplewebauthn/server does the protocol, the rest is what it
-// leaves to its caller. Pure but for the signature; says nothing of why, which is for nobody outside to know.
+// leaves to its caller. Pure but for the signature; says nothing of why, which is for nobody outside to know. The library is loaded
+// at the first ceremony: it and its parsers of certificates take 6 MB, which a node without passkeys does not need.
 
-import {
-  type AuthenticationResponseJSON,
-  type AuthenticatorTransport,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
+import type {
+  AuthenticationResponseJSON,
+  AuthenticatorTransport,
+  RegistrationResponseJSON,
 } from '@simplewebauthn/server';
-import { COSEALG, decodeAttestationObject, decodeClientDataJSON, isoBase64URL } from '@simplewebauthn/server/helpers';
+import type { AttestationObject, ClientDataJSON } from '@simplewebauthn/server/helpers';
 import { z } from 'zod';
 import type { PasskeyDraft, StoredPasskey } from './passkey_store.ts';
 
-/** What is offered, and so what is accepted: EdDSA, ES256, RS256. */
-export const ALGORITHMS: readonly number[] = [COSEALG.EdDSA, COSEALG.ES256, COSEALG.RS256];
+/** What is offered, and so what is accepted: EdDSA, ES256, RS256, by their numbers (RFC 9053 §2.1, §2.2; RFC 8812 §2). */
+export const ALGORITHMS: readonly number[] = [-8, -7, -257];
 const TRANSPORTS: readonly AuthenticatorTransport[] = ['ble', 'hybrid', 'internal', 'nfc', 'usb'];
 
 const encoded = (longest: number) =>
@@ -63,6 +62,8 @@ export async function checkAssertion(
   passkey: StoredPasskey,
   expected: Expected,
 ): Promise<Asserted | null> {
+  const { verifyAuthenticationResponse } = await import('@simplewebauthn/server');
+  const { decodeClientDataJSON } = await import('@simplewebauthn/server/helpers');
   return refusingWhatThrows(async () => {
     const { userHandle, ...response } = assertion.response;
     const json: AuthenticationResponseJSON = {
@@ -81,7 +82,12 @@ export async function checkAssertion(
     });
     // WebAuthn L3 §7.2 step 19: whether a key may be copied was settled when it was made.
     const isBackupEligible = info.credentialDeviceType === 'multiDevice';
-    if (!verified || isFramed(response.clientDataJSON) || isBackupEligible !== passkey.isBackupEligible) return null;
+    if (
+      !verified ||
+      isFramed(decodeClientDataJSON(response.clientDataJSON)) ||
+      isBackupEligible !== passkey.isBackupEligible
+    )
+      return null;
     return {
       signCount: info.newCounter,
       isBackedUp: info.credentialBackedUp,
@@ -94,8 +100,12 @@ export async function checkAssertion(
 export async function checkAttestation(value: unknown, expected: Expected): Promise<Attested | null> {
   const parsed = attestationSchema.safeParse(value).data;
   if (!parsed) return null;
+  const { verifyRegistrationResponse } = await import('@simplewebauthn/server');
+  const helpers = await import('@simplewebauthn/server/helpers');
   return refusingWhatThrows(async () => {
-    if (!isUnattested(parsed.response.attestationObject) || isFramed(parsed.response.clientDataJSON)) return null;
+    const { attestationObject, clientDataJSON } = parsed.response;
+    const attested = helpers.decodeAttestationObject(helpers.isoBase64URL.toBuffer(attestationObject));
+    if (!isUnattested(attested) || isFramed(helpers.decodeClientDataJSON(clientDataJSON))) return null;
     const transports = TRANSPORTS.filter((one) => parsed.response.transports?.includes(one));
     const json: RegistrationResponseJSON = {
       ...parsed,
@@ -129,14 +139,13 @@ export async function checkAttestation(value: unknown, expected: Expected): Prom
  * WebAuthn L3 §5.4.7: we ask for no attestation, so browsers send none, or one that the key made itself. Any other would have
  * the library fetch revocation lists from addresses that stand in the sender's certificate (security 173).
  */
-function isUnattested(attestationObject: string): boolean {
-  const decoded = decodeAttestationObject(isoBase64URL.toBuffer(attestationObject));
+function isUnattested(decoded: AttestationObject): boolean {
   const statement = decoded.get('attStmt');
   return decoded.get('fmt') === 'none' || (decoded.get('fmt') === 'packed' && statement.get('x5c') === undefined);
 }
 
 /** WebAuthn L3 §7.1 step 10, §7.2 step 13: none of our pages runs a ceremony in a frame of another site. */
-const isFramed = (clientDataJSON: string): boolean => decodeClientDataJSON(clientDataJSON).crossOrigin === true;
+const isFramed = (clientData: ClientDataJSON): boolean => clientData.crossOrigin === true;
 
 /** The library throws whatever its parsers throw; all of it means that the answer is not one. */
 async function refusingWhatThrows<T>(work: () => Promise<T | null>): Promise<T | null> {

@@ -2,12 +2,10 @@
 // one answer of one browser uses up before the answer is looked at; whatever is wrong with an answer, outside it is refused alike.
 
 import { randomBytes } from 'node:crypto';
-import {
-  type AuthenticatorTransport,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
+import type {
+  AuthenticatorTransport,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
 } from '@simplewebauthn/server';
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -109,8 +107,9 @@ export function createPasskeys(options: {
     const { account, sessionId } = reader;
     const passkeys = await store.listPasskeys(db, account.id);
     const userHandle = await store.keepUserHandle(db, account.id, randomBytes(USER_HANDLE_BYTES));
-    return begin(place, { purpose: 'register', accountId: account.id, sessionId }, (challenge) =>
-      generateRegistrationOptions({
+    return begin(place, { purpose: 'register', accountId: account.id, sessionId }, async (challenge) => {
+      const { generateRegistrationOptions } = await import('@simplewebauthn/server');
+      return generateRegistrationOptions({
         rpName: brandOf(place.realm).name,
         rpID: rpIdOf(place.realm.authOrigin),
         userName: namesOf(place.realm, account).label,
@@ -122,8 +121,8 @@ export function createPasskeys(options: {
         excludeCredentials: passkeys.map(describe),
         authenticatorSelection: { residentKey: 'preferred', userVerification: 'preferred' },
         supportedAlgorithmIDs: [...ALGORITHMS],
-      }),
-    );
+      });
+    });
   }
 
   async function begin<Options>(
@@ -313,10 +312,11 @@ const expectedAt = (
   isVerificationRequired,
 });
 
-function requestOptions(
+async function requestOptions(
   realm: Realm,
   asked: { challenge: Buffer; userVerification: 'required' | 'preferred'; passkeys: readonly store.StoredPasskey[] },
 ): Promise<PublicKeyCredentialRequestOptionsJSON> {
+  const { generateAuthenticationOptions } = await import('@simplewebauthn/server');
   return generateAuthenticationOptions({
     rpID: rpIdOf(realm.authOrigin),
     challenge: new Uint8Array(asked.challenge),

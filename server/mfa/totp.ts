@@ -2,7 +2,6 @@
 // library computes; which step a code belongs to and whether it counts once more is decided here and in the store.
 
 import { Secret, TOTP } from 'otpauth';
-import { toDataURL } from 'qrcode';
 
 const PERIOD_SECONDS = 30;
 /** RFC 6238 §5.2: one step of delay either way. */
@@ -35,6 +34,8 @@ export async function presentEnrolment(secret: string, names: { issuer: string; 
     issuer: names.issuer.replaceAll(':', ' '),
     label: names.label.replaceAll(':', ' '),
   }).toString();
+  // Loaded when somebody first sets it up: a node at rest has no use for it.
+  const { toDataURL } = await import('qrcode');
   return { secret, uri, qrCode: await toDataURL(uri, { errorCorrectionLevel: 'M', margin: 2, scale: 6 }) };
 }
 

@@ -1,8 +1,6 @@
 // Passwords that are tried first by whoever guesses: the most used ones (49,000 of them, from zxcvbn-ts), and those made of
 // words that a guesser knows anyway, the person's and the site's. Both also with the usual decorations around them.
 
-import { dictionary } from '@zxcvbn-ts/language-common';
-
 /** What people hang on a word to please a rule: `2024`, `!1`. More than this is a part of the password. */
 const LONGEST_DECORATION = 4;
 /** Shorter pieces of a name or host are in everything. */
@@ -12,10 +10,12 @@ const MOST_WORDS = 200;
 const USUAL_LABELS = new Set(['www', 'com', 'org', 'net', 'example', 'localhost', 'test', 'auth', 'login', 'mail']);
 
 export function createCommonPasswords() {
-  const list = new Set(dictionary['passwords-common'].map(fold));
+  let loaded: Promise<ReadonlySet<string>> | null = null;
 
   /** Whether a password is one of the most used ones, but for capitals and a decoration. */
-  function isCommon(password: string): boolean {
+  async function isCommon(password: string): Promise<boolean> {
+    loaded ??= loadList();
+    const list = await loaded;
     const folded = fold(password);
     if (list.has(folded)) return true;
     const bare = folded.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, '');
@@ -30,6 +30,12 @@ export function createCommonPasswords() {
   }
 
   return { isCommon, isMadeOf };
+}
+
+/** The list takes 5 MB: it is loaded when somebody first chooses a password. */
+async function loadList(): Promise<ReadonlySet<string>> {
+  const { dictionary } = await import('@zxcvbn-ts/language-common');
+  return new Set(dictionary['passwords-common'].map(fold));
 }
 
 /** The words in names, addresses and hosts: each whole, and each piece of it. */

@@ -80,7 +80,7 @@ export function createPasswords(options: { concurrency: number; isBreached?: Bre
     if (password.length > LONGEST_PASSWORD) return 'too-long';
     const normal = normalise(password);
     if ([...normal].length < rules.minimum) return 'too-short';
-    if (common.isCommon(normal) || common.isMadeOf(normal, rules.context)) return 'common';
+    if (common.isMadeOf(normal, rules.context) || (await common.isCommon(normal))) return 'common';
     return (await options.isBreached?.(normal)) ? 'breached' : null;
   }
 

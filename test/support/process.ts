@@ -15,9 +15,9 @@ export type ServerProcess = {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 };
 
-/** Starts the server; PORT is a free one unless given. */
-export function spawnServer(env: Record<string, string>): ServerProcess {
-  const child = spawn(process.execPath, [MAIN], {
+/** Starts the server; PORT is a free one unless given. @param args of node */
+export function spawnServer(env: Record<string, string>, args: readonly string[] = [MAIN]): ServerProcess {
+  const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'] ?? '',
