@@ -117,7 +117,7 @@ export const SETTINGS = {
     parse: whole(0, 10_000_000),
     fallback: () => 50_000,
     shown: '50000',
-    says: 'Most sessions that one node keeps in memory, some 2 KB each; 0 asks PostgreSQL every time. A sign-out counts everywhere at once either way.',
+    says: 'Most sessions that one node keeps in memory, and most access tokens, some 2 KB each; 0 asks PostgreSQL every time. A sign-out counts everywhere at once either way.',
   }),
   namedStatements: set<boolean>({
     variable: 'CAUSEWAY_NAMED_STATEMENTS',

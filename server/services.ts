@@ -40,6 +40,7 @@ import {
   createOAuth,
   createProvider,
   createRegistration,
+  createTokenMemory,
   createTokens,
   endTokens,
 } from './oauth/oauth.ts';
@@ -197,7 +198,8 @@ export async function createServices(options: {
     fetch: outgoing,
   });
   const oauth = createOAuth({ db, audit, sessions });
-  const provider = createProvider({ db, audit, accounts });
+  const tokenMemory = createTokenMemory({ lease, most: config.sessionMemory });
+  const provider = createProvider({ db, audit, memory: tokenMemory });
   const registration = createRegistration({ db, audit, clients, allowLoopback: config.allowLoopback });
   const clientAuthentication = createClientAuthentication({ clients, takeOnce: provider.takeOnce, fetch: outgoing });
   const backChannelLogout = createBackChannelLogout({ db, audit, clients, keys, notifications, log, fetch: outgoing });

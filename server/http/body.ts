@@ -40,12 +40,14 @@ export async function readForm<Schema extends z.ZodType>(ctx: Context, schema: S
   return validate(schema, fields);
 }
 
+const anyFields = z.record(z.string(), z.string());
+
 /**
  * Every field of a form body by name; an empty value counts as absent (RFC 6749 §3.1, §3.2).
  * @throws AppError as readForm, for a repeated field too
  */
 export async function readRawForm(ctx: Context): Promise<ReadonlyMap<string, string>> {
-  const fields = await readForm(ctx, z.record(z.string(), z.string()));
+  const fields = await readForm(ctx, anyFields);
   return new Map(Object.entries(fields).filter(([, value]) => value !== ''));
 }
 

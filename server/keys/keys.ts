@@ -99,12 +99,18 @@ export function createKeys(options: {
   /**
    * What signs for a realm, ready to be used inside a transaction: it asks the database for nothing more. (Reading keys there
    * would take a second connection while one is held; enough of that at once, and everybody waits for everybody.)
+   * @param ready whose key is opened now: one that does not open is found out before anything is written
    */
-  async function signer(realmId: RealmId): Promise<Signer> {
+  async function signer(realmId: RealmId, ready?: Alg): Promise<Signer> {
     const { keys, skew } = await keySet(realmId);
-    return async (alg, payload, header) => {
+    const keyOf = (alg: Alg) => {
       const key = signingKey(keys, alg, new Date(Date.now() + skew));
       if (!key) throw new Error(`no ${alg} key`);
+      return key;
+    };
+    if (ready) await keyOf(ready).privateKey();
+    return async (alg, payload, header) => {
+      const key = keyOf(alg);
       return new SignJWT(payload)
         .setProtectedHeader({ alg, kid: key.kid, typ: header.typ })
         .sign(await key.privateKey());

@@ -15,6 +15,9 @@ export type Carried = {
   consentedIn: SessionId | null;
 };
 
+/** A request that may just have arrived: when it did is asked for when it is sent on its way. */
+export type Arrived = Omit<Carried, 'startedAt'> & { startedAt: number | null };
+
 /** Seals and opens such requests. @param secrets newest first */
 export function createCarrier(secrets: readonly string[]) {
   const sealer = createSealer({ secrets, purpose: 'authorization-request' });

@@ -1,15 +1,24 @@
 // Table consents: what an account allowed a client.
 
 import type { Queryable } from '../db/database.ts';
+import { readStatement } from '../db/statement.ts';
 import { type AccountId, asClientRowId, type ClientRowId } from '../lib/ids.ts';
 
-export async function findConsent(
-  q: Queryable,
-  accountId: AccountId,
-  clientRowId: ClientRowId,
-): Promise<string[] | null> {
-  const row = await q.builder('consents').first('scopes').where({ account_id: accountId, client_row_id: clientRowId });
-  return row ? (row.scopes as string[]) : null;
+export type Consenting = { accountId: AccountId; clientRowId: ClientRowId };
+
+// All that wait in one turn of the event loop are asked about at once.
+const FIND_CONSENTS = readStatement(
+  'oauth.find_consents',
+  `select asked.nr::int, k.scopes from unnest($1::bigint[], $2::bigint[]) with ordinality as asked(account_id, client_row_id, nr)
+     join consents k on k.account_id = asked.account_id and k.client_row_id = asked.client_row_id`,
+);
+
+/** What each account allows each client, in the order asked; null for nothing. */
+export async function findConsents(q: Queryable, asked: readonly Consenting[]): Promise<(string[] | null)[]> {
+  const values = [asked.map((one) => one.accountId), asked.map((one) => one.clientRowId)];
+  const found: (string[] | null)[] = asked.map(() => null);
+  for (const row of await q.run(FIND_CONSENTS, values)) found[Number(row['nr']) - 1] = row['scopes'] as string[];
+  return found;
 }
 
 /** Remembers what an account allows a client, added to what it allowed before. */

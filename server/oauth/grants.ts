@@ -4,27 +4,25 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Client } from '../clients/clients.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { hashToken, isTaggedToken, parseToken } from '../lib/token.ts';
-import type { Realm } from '../realms/realms.ts';
 import { oauthError } from './oauth_error.ts';
 import { isVerified } from './pkce.ts';
 import { narrowScopes } from './scope.ts';
+import {
+  type Asking,
+  boundKey,
+  type CodeGiven,
+  mayRefresh,
+  presentTokens,
+  type RefreshGiven,
+  type TokenAnswer,
+} from './token_answer.ts';
 import * as store from './token_store.ts';
 import { ACCESS_TOKEN_SECONDS, FAMILY_SECONDS, type Grantee, type Tokens } from './tokens.ts';
+import { createUsualGrants } from './usual_grants.ts';
 
-export type TokenAnswer = {
-  access_token: string;
-  token_type: 'Bearer' | 'DPoP';
-  expires_in: number;
-  scope: string;
-  refresh_token?: string;
-  id_token?: string;
-};
-
-export type Asking = { realm: Realm; client: Client; dpopJkt: string | null; address: string | null };
 export type Grants = ReturnType<typeof createGrants>;
 
 /** The grants over one database. */
@@ -36,16 +34,16 @@ export function createGrants(options: {
   noteClient: (q: Queryable, family: store.Family, sub: string) => Promise<void>;
 }) {
   const { db, audit, accounts, tokens } = options;
+  const usual = createUsualGrants(options);
 
   /** Exchanges a code. A failed try of the right client burns it; a second use ends what the first made. */
-  async function byAuthorizationCode(
-    asking: Asking,
-    given: { code: string | undefined; redirectUri: string | undefined; verifier: string | undefined },
-  ): Promise<TokenAnswer> {
+  async function byAuthorizationCode(asking: Asking, given: CodeGiven): Promise<TokenAnswer> {
     const code = parseToken(given.code);
     if (given.code === undefined) throw oauthError('invalid_request', { description: 'Send code.' });
     if (!code) throw oauthError('invalid_grant');
-    const sign = await tokens.signer(asking.realm);
+    const sign = await tokens.signer(asking.realm, asking.client);
+    const served = await usual.byCode(asking, sign, { ...given, code });
+    if (served) return served;
     const outcome = await db.transaction(async (q) => {
       const codeHash = hashToken(code);
       const found = await store.consumeProviderCode(q, codeHash);
@@ -131,7 +129,7 @@ export function createGrants(options: {
       await store.insertRefreshToken(q, {
         hash: hashToken(token),
         familyId: family.id,
-        dpopJkt: boundKey(client, asking),
+        dpopJkt: boundKey(asking),
         ttlSeconds: isOffline ? FAMILY_SECONDS.offline : FAMILY_SECONDS.online,
       });
       answer.refresh_token = token;
@@ -147,27 +145,21 @@ export function createGrants(options: {
     dpopJkt: string | null,
   ): Promise<TokenAnswer> {
     const accessToken = await tokens.issueAccessToken(q, to, family, { scopes, dpopJkt });
-    return {
-      access_token: accessToken,
-      token_type: dpopJkt ? 'DPoP' : 'Bearer',
-      expires_in: ACCESS_TOKEN_SECONDS,
-      scope: scopes.join(' '),
-    };
+    return presentTokens(accessToken, scopes, dpopJkt);
   }
 
   /**
    * Refreshes. The token is replaced; presented again within 10 s (parallel tabs, a lost answer) it gives the same successor,
    * later it ends the whole family, on every node.
    */
-  async function byRefreshToken(
-    asking: Asking,
-    given: { refreshToken: string | undefined; scope: string | undefined },
-  ): Promise<TokenAnswer> {
+  async function byRefreshToken(asking: Asking, given: RefreshGiven): Promise<TokenAnswer> {
     const { refreshToken } = given;
     if (refreshToken === undefined) throw oauthError('invalid_request', { description: 'Send refresh_token.' });
     if (!isTaggedToken('cwr', refreshToken)) throw oauthError('invalid_grant');
     const hash = hashToken(refreshToken);
-    const sign = await tokens.signer(asking.realm);
+    const sign = await tokens.signer(asking.realm, asking.client);
+    const served = await usual.byRefreshToken(asking, sign, { ...given, refreshToken });
+    if (served) return served;
     const outcome = await db.transaction(async (q) => {
       const found = await store.findRefreshToken(q, hash);
       // RFC 6749 §6: bound to its client; somebody else's try does not harm the family.
@@ -200,19 +192,9 @@ export function createGrants(options: {
     refreshToken: string,
     before: store.RefreshToken,
   ): Promise<string | null> {
-    const hash = hashToken(refreshToken);
-    const made = await tokens.makeRefreshToken(refreshToken);
-    if (await store.rotateRefreshToken(q, hash, { hash: hashToken(made.token), jwe: made.jwe })) {
-      const isOffline = before.family.sessionId === null;
-      await store.insertRefreshToken(q, {
-        hash: hashToken(made.token),
-        familyId: before.family.id,
-        dpopJkt: before.dpopJkt,
-        ttlSeconds: isOffline ? FAMILY_SECONDS.offline : FAMILY_SECONDS.online,
-      });
-      return made.token;
-    }
-    const now = await store.findRefreshToken(q, hash);
+    const rotated = before.isUsed ? null : await rotate(q, refreshToken, before);
+    if (rotated !== null) return rotated;
+    const now = before.isUsed ? before : await store.findRefreshToken(q, hashToken(refreshToken));
     if (now?.isWithinGrace && !now.isSuccessorUsed && now.successorJwe)
       return tokens.openSuccessor(refreshToken, now.successorJwe);
     if (now) {
@@ -228,6 +210,20 @@ export function createGrants(options: {
     return null;
   }
 
+  /** Uses a token and makes its successor; null when it was used before. */
+  async function rotate(q: Queryable, refreshToken: string, before: store.RefreshToken): Promise<string | null> {
+    const made = await tokens.makeRefreshToken(refreshToken);
+    const successor = { hash: hashToken(made.token), jwe: made.jwe };
+    if (!(await store.rotateRefreshToken(q, hashToken(refreshToken), successor))) return null;
+    await store.insertRefreshToken(q, {
+      hash: successor.hash,
+      familyId: before.family.id,
+      dpopJkt: before.dpopJkt,
+      ttlSeconds: before.family.sessionId === null ? FAMILY_SECONDS.offline : FAMILY_SECONDS.online,
+    });
+    return made.token;
+  }
+
   /** A token for the client itself; it names no account. */
   async function byClientCredentials(asking: Asking, given: { scope: string | undefined }): Promise<TokenAnswer> {
     const { realm, client } = asking;
@@ -236,7 +232,7 @@ export function createGrants(options: {
     const own = client.protocol.scopes.filter((scope) => !['openid', 'offline_access'].includes(scope));
     const scopes = narrowScopes(given.scope ?? '', own);
     if (!scopes) throw oauthError('invalid_scope');
-    const sign = await tokens.signer(realm);
+    const sign = await tokens.signer(realm, client);
     return db.transaction(async (q) => {
       const family: store.Family = {
         id: uuidv7(),
@@ -254,13 +250,4 @@ export function createGrants(options: {
   }
 
   return { byAuthorizationCode, byRefreshToken, byClientCredentials };
-}
-
-function mayRefresh(client: Client): boolean {
-  return client.protocol.grant_types.includes('refresh_token');
-}
-
-/** RFC 9449 §5: refresh tokens of public clients are bound to the key; a confidential client is bound by its own secret. */
-function boundKey(client: Client, asking: Asking): string | null {
-  return client.protocol.token_endpoint_auth_method === 'none' ? asking.dpopJkt : null;
 }

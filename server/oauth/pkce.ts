@@ -20,8 +20,11 @@ export function checkChallenge(challenge: string | undefined, method: string | u
  */
 export function isVerified(challenge: string | null, verifier: string | undefined): boolean {
   if (challenge === null) return verifier === undefined;
-  if (verifier === undefined || !VALUE.test(verifier)) return false;
-  // RFC 7636 §4.6: the code verifier is hashed and compared with the challenge.
-  const computed = createHash('sha256').update(verifier).digest('base64url');
-  return isSameHash(Buffer.from(computed), Buffer.from(challenge));
+  const computed = verifier === undefined ? null : challengeOf(verifier);
+  return computed !== null && isSameHash(Buffer.from(computed), Buffer.from(challenge));
+}
+
+/** RFC 7636 §4.6: the code verifier is hashed and compared with the challenge. Null for what cannot be a verifier. */
+export function challengeOf(verifier: string): string | null {
+  return VALUE.test(verifier) ? createHash('sha256').update(verifier).digest('base64url') : null;
 }

@@ -1,18 +1,21 @@
 // The standard provider (RFC 6749, OpenID Connect Core): issuing codes, pushed requests, consent, introspection, revocation,
 // and looking an access token up. HTTP is in provider_routes.ts, grants are in grants.ts.
 
-import type { Account, Accounts, SignedIn } from '../accounts/accounts.ts';
+import type { SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Database } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
-import type { AccountId, ClientRowId, PlainToken } from '../lib/ids.ts';
+import type { AccountId, ClientRowId, PlainToken, TokenHash } from '../lib/ids.ts';
+import { inOneTurn } from '../lib/one_turn.ts';
 import { createToken, hashToken, isTaggedToken } from '../lib/token.ts';
 import { acrAnswer, acrOf } from '../mfa/mfa.ts';
 import type { Realm } from '../realms/realms.ts';
 import type { OidcDraft } from './authorization.ts';
 import * as consents from './consent_store.ts';
+import * as once from './once_store.ts';
 import type { AuthorizeParameters } from './provider_request.ts';
+import type { TokenMemory } from './token_memory.ts';
 import * as store from './token_store.ts';
 import { isAccessTokenForm } from './tokens.ts';
 
@@ -21,13 +24,15 @@ const CODE_TTL_SECONDS = 60;
 export const PUSHED_TTL_SECONDS = 90;
 const PUSHED_PREFIX = 'urn:ietf:params:oauth:request_uri:';
 
-export type ActiveToken = store.AccessToken & { account: Account | null };
 export type ConsentSummary = Awaited<ReturnType<typeof consents.listConsents>>[number];
 export type Provider = ReturnType<typeof createProvider>;
 
-/** The provider over one database. */
-export function createProvider(options: { db: Database; audit: Audit; accounts: Accounts }) {
-  const { db, audit, accounts } = options;
+/** The provider over one database. @param options memory: of access tokens in use */
+export function createProvider(options: { db: Database; audit: Audit; memory: TokenMemory }) {
+  const { db, audit, memory } = options;
+  const findConsent = inOneTurn((asked: readonly consents.Consenting[]) => consents.findConsents(db, asked));
+  const insertCode = inOneTurn((drafts: readonly store.CodeDraft[]) => store.insertProviderCodes(db, drafts));
+  const readActive = inOneTurn((hashes: readonly TokenHash[]) => store.findActiveTokens(db, hashes));
 
   /** A code for a signed-in reader; null when the session has ended in between. */
   async function issueCode(signedIn: SignedIn, draft: OidcDraft): Promise<PlainToken | null> {
@@ -43,7 +48,7 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
       userinfoClaims: draft.claims.userinfo,
       idTokenClaims: draft.claims.idToken,
     };
-    const isStored = await store.insertProviderCode(db, {
+    const isStored = await insertCode({
       codeHash: hashToken(code),
       sessionId: signedIn.session.id,
       clientRowId: draft.client.id,
@@ -60,7 +65,7 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
     parameters: Record<string, string>,
   ): Promise<{ request_uri: string; expires_in: number }> {
     const handle = createToken();
-    await store.insertPushedRequest(db, {
+    await once.insertPushedRequest(db, {
       hash: hashToken(handle),
       clientRowId: client.id,
       parameters,
@@ -72,12 +77,12 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
   /** The parameters behind a pushed request URI of this client, used up by asking; null for any other URI. */
   async function takePushed(client: Client, requestUri: string): Promise<AuthorizeParameters | null> {
     if (!requestUri.startsWith(PUSHED_PREFIX)) return null;
-    return store.consumePushedRequest(db, hashToken(requestUri.slice(PUSHED_PREFIX.length)), client.id);
+    return once.consumePushedRequest(db, hashToken(requestUri.slice(PUSHED_PREFIX.length)), client.id);
   }
 
-  /** What an account allowed a client before; null when nothing. */
-  const consentedScopes = (accountId: AccountId, client: Client): Promise<string[] | null> =>
-    consents.findConsent(db, accountId, client.id);
+  /** What an account allowed a client before; null when nothing, and for a client that need not be allowed anything. */
+  const consentedScopes = async (accountId: AccountId, client: Client): Promise<string[] | null> =>
+    client.protocol.consent === 'implied' ? null : findConsent({ accountId, clientRowId: client.id });
 
   /** Remembers a yes on the consent page. */
   async function consent(
@@ -122,13 +127,20 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
   }
 
   /** A live access token of a realm with its account; null for anything else, an ID token included. */
-  async function findActive(realm: Realm, token: string): Promise<ActiveToken | null> {
+  async function findActive(realm: Realm, token: string): Promise<store.ActiveToken | null> {
     // What is not in our own form was not made by us, and costs no look-up.
     if (!isAccessTokenForm(token)) return null;
-    const found = await store.findAccessToken(db, hashToken(token));
-    if (!found || found.family.realmId !== realm.id) return null;
-    const account = found.family.accountId === null ? null : await accounts.findById(db, found.family.accountId);
-    return found.family.accountId !== null && !account ? null : { ...found, account };
+    const hash = hashToken(token);
+    const found = memory.find(hash) ?? (await readAndKeep(hash));
+    return found?.family.realmId === realm.id ? found : null;
+  }
+
+  async function readAndKeep(hash: TokenHash): Promise<store.ActiveToken | null> {
+    // Taken before the read can be sent.
+    const mark = memory.markRead();
+    const found = await readActive(hash);
+    if (found) memory.keep(hash, found, mark);
+    return found;
   }
 
   /** RFC 7662 §2.2: what a token is worth; `{active: false}` and nothing more for whoever is not entitled to know. */
@@ -162,7 +174,7 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
       const refresh = await store.findRefreshToken(db, hash);
       if (refresh?.family.clientRowId === client.id) await store.deleteFamily(db, refresh.family.id);
     } else if (isAccessTokenForm(token)) {
-      const access = await store.findAccessToken(db, hash);
+      const [access] = await store.findActiveTokens(db, [hash]);
       if (access?.family.clientRowId === client.id) await store.deleteAccessToken(db, hash);
     }
   }
@@ -172,7 +184,7 @@ export function createProvider(options: { db: Database; audit: Audit; accounts: 
 
   /** Takes an identifier that may be used once, on all nodes. */
   const takeOnce = (identifier: string, seconds: number): Promise<boolean> =>
-    store.useIdentifier(db, hashToken(identifier), seconds);
+    once.useIdentifier(db, hashToken(identifier), seconds);
 
   const jobs: readonly Job[] = [{ name: 'oauth.sweep_tokens', everySeconds: 300, run: store.deleteExpiredTokens }];
 

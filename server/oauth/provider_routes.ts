@@ -15,14 +15,13 @@ import type { Keys } from '../keys/keys.ts';
 import type { RedirectUri } from '../lib/ids.ts';
 import type { Login } from '../login/login.ts';
 import { addressOf, noteBrandOf, type SitePages, siteOf } from '../realms/middleware.ts';
-import type { Realm } from '../realms/realms.ts';
 import type { Decision, OidcFacts } from './authorization.ts';
 import { decideAuthorization } from './authorization_decision.ts';
-import { type Carried, createCarrier } from './carried_request.ts';
+import { type Arrived, type Carried, createCarrier } from './carried_request.ts';
 import { legalDescription } from './oauth_error.ts';
 import type { Provider as ProviderService } from './provider.ts';
 import { AUTHORIZE_PARAMETERS, type AuthorizeParameters } from './provider_request.ts';
-import { factsOf, hasInteracted } from './reader_facts.ts';
+import { decideConsent, factsOf, hasInteracted } from './reader_facts.ts';
 
 const AUTHORIZE = '/oauth/authorize';
 const CONSENT = '/oauth/consent';
@@ -57,7 +56,7 @@ export function providerRoutes(options: {
     return proceed(ctx, {
       parameters: pushed ?? parameters,
       isPushed: pushed !== null,
-      startedAt: await provider.now(),
+      startedAt: null,
       consentedIn: null,
     });
   }
@@ -86,7 +85,7 @@ export function providerRoutes(options: {
     return client ? provider.takePushed(client, requestUri) : null;
   }
 
-  async function proceed(ctx: Context, carried: Carried): Promise<void> {
+  async function proceed(ctx: Context, carried: Arrived): Promise<void> {
     const { realm } = siteOf(ctx);
     const { parameters } = carried;
     const client = parameters.client_id === undefined ? null : await clients.find(realm.id, parameters.client_id);
@@ -95,13 +94,20 @@ export function providerRoutes(options: {
       client,
       isPushed: carried.isPushed,
       signedIn: signedIn && factsOf(realm, signedIn),
-      startedAt: carried.startedAt,
+      // Nobody has signed in since it has arrived.
+      startedAt: carried.startedAt ?? Number.POSITIVE_INFINITY,
       consented: signedIn && client ? await provider.consentedScopes(signedIn.account.id, client) : null,
       hasJustConsented: signedIn !== null && carried.consentedIn === signedIn.session.id,
       hint: await readHint(ctx, parameters.id_token_hint),
     };
     await act(ctx, decideAuthorization({ face: 'oidc', parameters }, facts), { carried, client, signedIn });
   }
+
+  /** With the time at which it arrived: every sign-in after it is a fresh one. */
+  const stamp = async (arrived: Arrived): Promise<Carried> => ({
+    ...arrived,
+    startedAt: arrived.startedAt ?? (await provider.now()),
+  });
 
   async function readHint(ctx: Context, hint: string | undefined): Promise<OidcFacts['hint']> {
     if (hint === undefined) return { kind: 'absent' };
@@ -114,7 +120,7 @@ export function providerRoutes(options: {
   async function act(
     ctx: Context,
     decision: Decision<'oidc'>,
-    on: { carried: Carried; client: Client | null; signedIn: SignedIn | null },
+    on: { carried: Arrived; client: Client | null; signedIn: SignedIn | null },
   ): Promise<void> {
     const { parameters } = on.carried;
     switch (decision.kind) {
@@ -139,7 +145,10 @@ export function providerRoutes(options: {
       case 'step-up':
         return askToSignIn(ctx, on.carried, on.client as Client, { why: 'acr', prompt: 'second-factor' });
       case 'consent':
-        return seeOther(ctx, `${CONSENT}?carried=${encodeURIComponent(await seal(on.carried))}` as OwnPath);
+        return seeOther(
+          ctx,
+          `${CONSENT}?carried=${encodeURIComponent(await seal(await stamp(on.carried)))}` as OwnPath,
+        );
       case 'issue': {
         const code = await provider.issueCode(on.signedIn as SignedIn, decision.draft);
         if (code === null)
@@ -204,11 +213,12 @@ export function providerRoutes(options: {
 
   async function askToSignIn(
     ctx: Context,
-    carried: Carried,
+    arrived: Arrived,
     client: Client,
     need: { prompt: keyof typeof PROMPT_PAGES; why: Extract<Decision<'oidc'>, { kind: 'login' }>['why'] },
   ): Promise<void> {
     const { realm, domain } = siteOf(ctx);
+    const carried = await stamp(arrived);
     const { parameters } = carried;
     const handle = await login.makeReturn(domain.host, {
       path: `${AUTHORIZE}?carried=${encodeURIComponent(await seal(carried))}` as OwnPath,
@@ -281,25 +291,6 @@ export function providerRoutes(options: {
       throw new AppError('invalid_request', { description: 'Start again from the site that sent you here.' });
     return { opened, client, redirectUri, signedIn: await reader.find(ctx) };
   }
-
-  /** Whether the carried request, from a reader who is signed in well enough for it, still waits for an answer. */
-  const decideConsent = (realm: Realm, on: { client: Client; signedIn: SignedIn; opened: Carried }): Decision<'oidc'> =>
-    decideAuthorization(
-      { face: 'oidc', parameters: on.opened.parameters },
-      {
-        client: on.client,
-        isPushed: on.opened.isPushed,
-        signedIn: {
-          ...factsOf(realm, on.signedIn),
-          ageSeconds: 0,
-          authenticatedAt: on.opened.startedAt + 1,
-        },
-        startedAt: on.opened.startedAt,
-        consented: null,
-        hasJustConsented: false,
-        hint: { kind: 'absent' },
-      },
-    );
 
   const page = { on: 'auth', answers: 'page', effect: 'acts' } as const;
   const free = 'none: writes only for a signed-in reader';

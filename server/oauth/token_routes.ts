@@ -10,11 +10,12 @@ import { addressOf, siteOf } from '../realms/middleware.ts';
 import { decideAuthorization } from './authorization_decision.ts';
 import type { ClientAuthentication } from './client_authentication.ts';
 import { checkDpopProof } from './dpop.ts';
-import type { Grants, TokenAnswer } from './grants.ts';
+import type { Grants } from './grants.ts';
 import { limitFailures } from './middleware.ts';
 import { oauthError } from './oauth_error.ts';
 import type { Provider as ProviderService } from './provider.ts';
 import { AUTHORIZE_PARAMETERS } from './provider_request.ts';
+import type { TokenAnswer } from './token_answer.ts';
 
 export function tokenRoutes(options: {
   provider: ProviderService;

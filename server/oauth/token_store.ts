@@ -1,6 +1,6 @@
-// Tables token_families, access_tokens, refresh_tokens, consents, pushed_requests, used_identifiers, and the provider's side of
-// authorization_codes.
+// Tables token_families, access_tokens, refresh_tokens, and the provider's side of authorization_codes.
 
+import { ACCOUNT_COLUMNS, type Account, toAccount } from '../accounts/accounts.ts';
 import { type Queryable, type Row, sqlState } from '../db/database.ts';
 import { readStatement, writeStatement } from '../db/statement.ts';
 import {
@@ -60,6 +60,12 @@ export type AccessToken = {
   issuedAt: Date;
   expiresAt: Date;
 };
+export type ActiveToken = AccessToken & {
+  /** Null for a client's own token. */
+  account: Account | null;
+  /** For how long nothing of it runs out by itself. */
+  trueForSeconds: number;
+};
 export type RefreshToken = {
   family: Family;
   dpopJkt: string | null;
@@ -70,11 +76,14 @@ export type RefreshToken = {
   isExpired: boolean;
 };
 
-const INSERT_CODE = writeStatement(
-  'oauth.insert_provider_code',
+const INSERT_CODES = writeStatement(
+  'oauth.insert_provider_codes',
   `insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, is_restart, is_silent, detail, expires_at)
-   select $1, 'oidc', s.id, $3, $4, false, false, $5, causeway_now() + make_interval(secs => $6::integer)
-     from sessions s where s.id = $2 and ${SESSION_IS_LIVE_SQL} returning code_hash`,
+   select a.code_hash, 'oidc', s.id, a.client_row_id, a.redirect_uri, false, false, a.detail::jsonb, causeway_now() + make_interval(secs => a.seconds)
+     from unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::integer[])
+          as a(code_hash, session_id, client_row_id, redirect_uri, detail, seconds)
+     join sessions s on s.id = a.session_id
+    where ${SESSION_IS_LIVE_SQL} returning code_hash`,
 );
 const CODE_COLUMNS =
   'c.kind, c.client_row_id, c.redirect_uri, c.session_id, s.account_id, c.detail, c.family_id, c.expires_at <= causeway_now() as is_expired';
@@ -114,13 +123,24 @@ const INSERT_REFRESH = writeStatement(
 );
 const FAMILY_COLUMNS =
   'f.id as family_id, f.realm_id, f.client_row_id, f.account_id, f.session_id, f.sid, f.scopes as family_scopes, f.detail';
-const FAMILY_LIVES = `f.expires_at > causeway_now() and (f.session_id is null or exists (select from sessions s where s.id = f.session_id and ${SESSION_IS_LIVE_SQL}))
+/** Whether a family `f` is live: with its session, if it ends with one, and its account, if it has one. */
+export const FAMILY_LIVES = `f.expires_at > causeway_now() and (f.session_id is null or exists (select from sessions s where s.id = f.session_id and ${SESSION_IS_LIVE_SQL}))
       and (f.account_id is null or exists (select from accounts a where a.id = f.account_id and a.disabled_at is null))`;
-const FIND_ACCESS = readStatement(
-  'oauth.find_access_token',
-  `select ${FAMILY_COLUMNS}, t.scopes, t.dpop_jkt, t.issued_at, t.expires_at
-     from access_tokens t join token_families f on f.id = t.family_id
-    where t.token_hash = $1 and t.expires_at > causeway_now() and ${FAMILY_LIVES}`,
+// All that wait in one turn of the event loop are asked about at once. A family is live as FAMILY_LIVES says.
+const FIND_ACTIVE = readStatement(
+  'oauth.find_active_tokens',
+  `select asked.nr::int, ${FAMILY_COLUMNS}, t.scopes, t.dpop_jkt, t.issued_at, t.expires_at,
+          ${ACCOUNT_COLUMNS.filter((name) => name !== 'realm_id')
+            .map((name) => `a.${name}`)
+            .join(', ')},
+          extract(epoch from least(t.expires_at, f.expires_at, s.expires_at, s.idle_expires_at) - causeway_now())::float8 as true_for_seconds
+     from unnest($1::bytea[]) with ordinality as asked(token_hash, nr)
+     join access_tokens t on t.token_hash = asked.token_hash
+     join token_families f on f.id = t.family_id
+     left join accounts a on a.id = f.account_id
+     left join sessions s on s.id = f.session_id
+    where t.expires_at > causeway_now() and f.expires_at > causeway_now()
+      and (f.session_id is null or (${SESSION_IS_LIVE_SQL})) and (f.account_id is null or (a.id is not null and a.disabled_at is null))`,
 );
 // RFC 9700 §4.14.2: a refresh token is used once, decided by one statement; what comes in its place is noted with it.
 const ROTATE = writeStatement(
@@ -128,55 +148,44 @@ const ROTATE = writeStatement(
   `update refresh_tokens set used_at = causeway_now(), successor_hash = $2, successor_jwe = $3
     where token_hash = $1 and used_at is null and expires_at > causeway_now() returning family_id`,
 );
+/** For how long a used refresh token gives its successor again. */
+export const GRACE_SQL = "interval '10 seconds'";
 const FIND_REFRESH = readStatement(
   'oauth.find_refresh_token',
   `select ${FAMILY_COLUMNS}, r.dpop_jkt, r.used_at is not null as is_used, r.expires_at <= causeway_now() as is_expired, r.successor_jwe,
-          coalesce(r.used_at > causeway_now() - interval '10 seconds', false) as is_within_grace,
+          coalesce(r.used_at > causeway_now() - ${GRACE_SQL}, false) as is_within_grace,
           exists (select from refresh_tokens n where n.token_hash = r.successor_hash and n.used_at is not null) as is_successor_used
      from refresh_tokens r join token_families f on f.id = r.family_id
     where r.token_hash = $1 and ${FAMILY_LIVES}`,
 );
-const USE_IDENTIFIER = writeStatement(
-  'oauth.use_identifier',
-  `insert into used_identifiers (id_hash, expires_at) values ($1, causeway_now() + make_interval(secs => $2::integer)) on conflict do nothing returning id_hash`,
-);
 const NOW = readStatement('oauth.now', 'select causeway_now() as now');
-const INSERT_PUSHED = writeStatement(
-  'oauth.insert_pushed',
-  `insert into pushed_requests (handle_hash, client_row_id, parameters, expires_at) values ($1, $2, $3, causeway_now() + make_interval(secs => $4::integer))`,
-);
-const CONSUME_PUSHED = writeStatement(
-  'oauth.consume_pushed',
-  `update pushed_requests set consumed_at = causeway_now() where handle_hash = $1 and client_row_id = $2 and consumed_at is null and expires_at > causeway_now() returning parameters`,
-);
+export type CodeDraft = {
+  codeHash: TokenHash;
+  sessionId: SessionId;
+  clientRowId: ClientRowId;
+  redirectUri: RedirectUri;
+  detail: CodeDetail;
+  ttlSeconds: number;
+};
 
-export async function insertProviderCode(
-  q: Queryable,
-  draft: {
-    codeHash: TokenHash;
-    sessionId: SessionId;
-    clientRowId: ClientRowId;
-    redirectUri: RedirectUri;
-    detail: CodeDetail;
-    ttlSeconds: number;
-  },
-): Promise<boolean> {
+/** Stores codes for live sessions. False for each whose session has ended in between. */
+export async function insertProviderCodes(q: Queryable, drafts: readonly CodeDraft[]): Promise<boolean[]> {
   try {
-    return (
-      (
-        await q.run(INSERT_CODE, [
-          draft.codeHash,
-          draft.sessionId,
-          draft.clientRowId,
-          draft.redirectUri,
-          JSON.stringify(draft.detail),
-          draft.ttlSeconds,
-        ])
-      ).length === 1
-    );
+    const rows = await q.run(INSERT_CODES, [
+      drafts.map((draft) => draft.codeHash),
+      drafts.map((draft) => draft.sessionId),
+      drafts.map((draft) => draft.clientRowId),
+      drafts.map((draft) => draft.redirectUri),
+      drafts.map((draft) => JSON.stringify(draft.detail)),
+      drafts.map((draft) => draft.ttlSeconds),
+    ]);
+    const stored = new Set(rows.map((row) => (row['code_hash'] as Buffer).toString('hex')));
+    return drafts.map(({ codeHash }) => stored.has(codeHash.toString('hex')));
   } catch (error) {
-    if (sqlState(error) === '23503') return false;
-    throw error;
+    // 23503: a session or client went away between reading and referencing it. Whose it was shows when each is stored alone.
+    if (sqlState(error) !== '23503') throw error;
+    if (drafts.length === 1) return [false];
+    return (await Promise.all(drafts.map((draft) => insertProviderCodes(q, [draft])))).flat();
   }
 }
 
@@ -227,16 +236,20 @@ export async function insertRefreshToken(
   await q.run(INSERT_REFRESH, [token.hash, token.familyId, token.dpopJkt, token.ttlSeconds]);
 }
 
-export async function findAccessToken(q: Queryable, hash: TokenHash): Promise<AccessToken | null> {
-  const [row] = await q.run(FIND_ACCESS, [hash]);
-  if (!row) return null;
-  return {
-    family: toFamily(row),
-    scopes: row['scopes'] as string[],
-    dpopJkt: row['dpop_jkt'] as string | null,
-    issuedAt: row['issued_at'] as Date,
-    expiresAt: row['expires_at'] as Date,
-  };
+/** Access tokens that are good for something, in the order asked; null for each that is not. */
+export async function findActiveTokens(q: Queryable, hashes: readonly TokenHash[]): Promise<(ActiveToken | null)[]> {
+  const found: (ActiveToken | null)[] = hashes.map(() => null);
+  for (const row of await q.run(FIND_ACTIVE, [hashes]))
+    found[Number(row['nr']) - 1] = {
+      family: toFamily(row),
+      scopes: row['scopes'] as string[],
+      dpopJkt: row['dpop_jkt'] as string | null,
+      issuedAt: row['issued_at'] as Date,
+      expiresAt: row['expires_at'] as Date,
+      account: row['account_id'] === null ? null : toAccount(row),
+      trueForSeconds: Number(row['true_for_seconds']),
+    };
+  return found;
 }
 
 export async function deleteAccessToken(q: Queryable, hash: TokenHash): Promise<void> {
@@ -265,31 +278,10 @@ export async function findRefreshToken(q: Queryable, hash: TokenHash): Promise<R
   };
 }
 
-/** Takes an identifier that may be used once (`jti`); false when it was taken before. */
-export async function useIdentifier(q: Queryable, hash: TokenHash, ttlSeconds: number): Promise<boolean> {
-  return (await q.run(USE_IDENTIFIER, [hash, ttlSeconds])).length === 1;
-}
-
 export async function readNow(q: Queryable): Promise<number> {
   const [row] = await q.run(NOW, []);
   if (!row) throw new Error('the database told no time');
   return (row['now'] as Date).getTime();
-}
-
-export async function insertPushedRequest(
-  q: Queryable,
-  pushed: { hash: TokenHash; clientRowId: ClientRowId; parameters: Record<string, string>; ttlSeconds: number },
-): Promise<void> {
-  await q.run(INSERT_PUSHED, [pushed.hash, pushed.clientRowId, JSON.stringify(pushed.parameters), pushed.ttlSeconds]);
-}
-
-export async function consumePushedRequest(
-  q: Queryable,
-  hash: TokenHash,
-  clientRowId: ClientRowId,
-): Promise<Record<string, string> | null> {
-  const [row] = await q.run(CONSUME_PUSHED, [hash, clientRowId]);
-  return row ? (row['parameters'] as Record<string, string>) : null;
 }
 
 /** One batch each of what is over. True when more may be waiting. */

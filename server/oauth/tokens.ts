@@ -49,6 +49,10 @@ export type Grantee = { realm: Realm; client: Client; account: Account | null; s
 export function createTokens(options: { keys: Keys }) {
   const { keys } = options;
 
+  /** An access token that says nothing, to be stored by the caller; null for a client whose tokens say what they are of. */
+  const draftAccessToken = (client: Client): string | null =>
+    client.protocol.access_token.format === 'jwt' ? null : createTaggedToken('cwa');
+
   /** A new access token of a family. */
   async function issueAccessToken(
     q: Queryable,
@@ -99,7 +103,7 @@ export function createTokens(options: { keys: Keys }) {
   /** OpenID Connect Core §2: who signed in, when and how, for this client alone. */
   function signIdToken(
     to: Grantee & { account: Account },
-    family: store.Family,
+    family: Pick<store.Family, 'sid' | 'detail'>,
     more: { nonce: string | null; accessToken: string },
   ): Promise<string> {
     const { realm, client, account } = to;
@@ -144,10 +148,11 @@ export function createTokens(options: { keys: Keys }) {
     return new TextDecoder().decode(plaintext);
   }
 
-  /** What signs for a realm; ask before the transaction begins. */
-  const signer = (realm: Realm): Promise<Signer> => keys.signer(realm.id);
+  /** What signs for a client; ask before anything is written. */
+  const signer = (realm: Realm, client: Client): Promise<Signer> =>
+    keys.signer(realm.id, client.protocol.id_token_signed_response_alg);
 
-  return { signer, issueAccessToken, signIdToken, makeRefreshToken, openSuccessor };
+  return { signer, draftAccessToken, issueAccessToken, signIdToken, makeRefreshToken, openSuccessor };
 }
 
 /** OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the signature's algorithm. */

@@ -15,7 +15,7 @@ const asked: string[] = [];
 const { db } = on.server.services;
 const { run } = db;
 db.run = (statement, values) => {
-  if (/_(access|refresh)_token$/.test(statement.name)) asked.push(statement.name);
+  if (/_(access_token|refresh_token|active_tokens)$/.test(statement.name)) asked.push(statement.name);
   return run(statement, values);
 };
 db.builder.on('query', ({ sql }: { sql: string }) => {
@@ -75,9 +75,11 @@ test.serial(
     t.true(rows.length >= 2);
     for (const token of [tokens.access_token, tokens.refresh_token ?? ''])
       t.false(JSON.stringify(rows).includes(token.slice(4, 47)));
+    // Not used yet: what is in use is in memory.
+    const unused = await on.first.signIn((await signedInReader(on.server)).browser);
     asked.length = 0;
-    t.is((await on.first.userinfo(tokens.access_token)).status, 200);
-    t.deepEqual(asked, ['oauth.find_access_token'], 'the count sees a look-up');
+    t.is((await on.first.userinfo(unused.access_token)).status, 200);
+    t.deepEqual(asked, ['oauth.find_active_tokens'], 'the count sees a look-up');
     const answer = await on.first.userinfo(createTaggedToken('cwa'));
     t.deepEqual([answer.status, asked.length], [401, 2]);
   },
