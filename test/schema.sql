@@ -1,6 +1,26 @@
 -- The schema that all migrations together give; for reading, never run. Generated from a migrated database by:
 --   node test/support/run.ts --script test/repository/schema_dump.ts
 
+CREATE OR REPLACE FUNCTION public.causeway_access_token_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform causeway_invalidate(array['family ' || old.family_id]);
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_access_tokens_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      -- Those that go with their family are covered by it.
+      perform causeway_invalidate((select array_agg(distinct 'family ' || was.family_id) from was
+        where was.expires_at > causeway_now() and exists (select from token_families f where f.id = was.family_id)));
+      return null;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.causeway_accounts_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -108,6 +128,34 @@ AS $function$
       return null;
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.causeway_token_families_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      many boolean := (select count(*) > 100 from was);
+    begin
+      -- Those that go with their account or session are covered by its key, those that are over by their own time. Where an
+      -- operator ends many at once, or removes a client, one key stands for all of it.
+      perform causeway_invalidate((
+        select array_agg(distinct case when many or not exists (select from clients c where c.id = was.client_row_id)
+                                       then 'client ' || was.client_row_id else 'family ' || was.id end)
+          from was
+         where was.expires_at > causeway_now()
+           and (was.account_id is null or exists (select from accounts a where a.id = was.account_id))
+           and (was.session_id is null or exists (select from sessions s where s.id = was.session_id))));
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_token_family_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform causeway_invalidate(array['family ' || old.id]);
+      return null;
+    end $function$;
+
 create table access_tokens (
   token_hash bytea not null,
   family_id uuid not null,
@@ -120,6 +168,8 @@ create table access_tokens (
 );
 CREATE INDEX access_tokens_expires ON public.access_tokens USING btree (expires_at);
 CREATE INDEX access_tokens_family ON public.access_tokens USING btree (family_id);
+CREATE TRIGGER causeway_access_token_updated AFTER UPDATE ON public.access_tokens FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION causeway_access_token_changed();
+CREATE TRIGGER causeway_access_tokens_deleted AFTER DELETE ON public.access_tokens REFERENCING OLD TABLE AS was FOR EACH STATEMENT EXECUTE FUNCTION causeway_access_tokens_deleted();
 
 create table accounts (
   id bigint not null generated always as identity,
@@ -610,6 +660,8 @@ CREATE INDEX token_families_account ON public.token_families USING btree (accoun
 CREATE INDEX token_families_client ON public.token_families USING btree (client_row_id);
 CREATE INDEX token_families_expires ON public.token_families USING btree (expires_at);
 CREATE INDEX token_families_session ON public.token_families USING btree (session_id);
+CREATE TRIGGER causeway_token_families_deleted AFTER DELETE ON public.token_families REFERENCING OLD TABLE AS was FOR EACH STATEMENT EXECUTE FUNCTION causeway_token_families_deleted();
+CREATE TRIGGER causeway_token_family_updated AFTER UPDATE ON public.token_families FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION causeway_token_family_changed();
 
 create table totp_factors (
   account_id bigint not null,
