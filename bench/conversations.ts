@@ -7,7 +7,23 @@ const API = '/api/auth/v1';
 const JSON_POST = ['Content-Type: application/json', `Origin: https://${HOSTS.news}`];
 const FORM = 'Content-Type: application/x-www-form-urlencoded';
 const BASIC = `Authorization: Basic ${Buffer.from(`${CLIENT.id}:${CLIENT.secret}`).toString('base64')}`;
-const LANDING = `https://${HOSTS.news}${API}/oauth/token`;
+const NAVIGATION = [
+  'Accept: text/html',
+  'Sec-Fetch-Mode: navigate',
+  'Sec-Fetch-Dest: document',
+  'Sec-Fetch-Site: cross-site',
+];
+/** The site's authorize. */
+const SET_OUT = request(
+  `GET ${API}/oauth/authorize?${new URLSearchParams({
+    client_id: 'news',
+    redirect_uri: `https://${HOSTS.news}${API}/oauth/token`,
+    callback_uri: `https://${HOSTS.news}/page`,
+    response_type: 'code',
+  })}`,
+  HOSTS.news,
+  NAVIGATION,
+);
 
 /** One request again and again. */
 export function repeating(bytes: (index: number) => Buffer, check: (answer: Answer) => void): Conversation {
@@ -56,35 +72,37 @@ export const usersMeAnonymous = repeating(
 );
 
 /**
- * A hop as a browser makes it, three requests: the site's authorize (flow cookie), the auth domain's authorize (code), the
- * site's token (code used up, domain session, cookie).
+ * A hop of a reader who is signed in: the auth domain's authorize (code), the site's token (code used up, domain session,
+ * cookie). The flow was begun once, by the site's authorize, and its cookie is kept.
  */
 export const hop = (stage: Stage): Conversation =>
   function* (index, done) {
-    const { cookies } = reader(stage, index);
-    const query = new URLSearchParams({
-      client_id: 'news',
-      redirect_uri: LANDING,
-      callback_uri: `https://${HOSTS.news}/page`,
-      response_type: 'code',
-    });
-    const first = request(`GET ${API}/oauth/authorize?${query}`, HOSTS.news, NAVIGATION);
+    const begun = yield SET_OUT;
+    expect(begun, 303, HOSTS.auth);
     for (;;) {
-      const begun = yield first;
-      expect(begun, 303, HOSTS.auth);
-      const issued = yield request(`GET ${pathIn(begun)}`, HOSTS.auth, [...NAVIGATION, `Cookie: ${cookies.auth}`]);
-      expect(issued, 303, 'code=');
-      const flow = [...NAVIGATION, `Cookie: ${cookiesIn(begun)}`];
-      expect(yield request(`GET ${pathIn(issued)}`, HOSTS.news, flow), 303, 'qt-auth=');
+      yield* comeBack(stage, index, begun);
       done();
     }
   };
-const NAVIGATION = [
-  'Accept: text/html',
-  'Sec-Fetch-Mode: navigate',
-  'Sec-Fetch-Dest: document',
-  'Sec-Fetch-Site: cross-site',
-];
+
+/** The same as a browser makes it that comes from a site, three requests: the site's authorize (flow cookie) before. */
+export const hopFromSite = (stage: Stage): Conversation =>
+  function* (index, done) {
+    for (;;) {
+      const begun = yield SET_OUT;
+      expect(begun, 303, HOSTS.auth);
+      yield* comeBack(stage, index, begun);
+      done();
+    }
+  };
+
+function* comeBack(stage: Stage, index: number, begun: Answer): Talk<void> {
+  const { cookies } = reader(stage, index);
+  const issued = yield request(`GET ${pathIn(begun)}`, HOSTS.auth, [...NAVIGATION, `Cookie: ${cookies.auth}`]);
+  expect(issued, 303, 'code=');
+  const flow = [...NAVIGATION, `Cookie: ${cookiesIn(begun)}`];
+  expect(yield request(`GET ${pathIn(issued)}`, HOSTS.news, flow), 303, 'qt-auth=');
+}
 
 /** `POST /login` with the right password. */
 export const login = (stage: Stage): Conversation =>

@@ -19,7 +19,7 @@ import { query, setStage } from './stage.ts';
 import { measureHop, measureLogin, measureProvider, measureUsersMe, type Runner } from './throughput.ts';
 
 const FULL = {
-  effort: { rounds: 3, warmUp: 1, seconds: 1.5, most: 20 },
+  effort: { rounds: 3, warmUp: 4, seconds: 1.5, most: 20 },
   readers: 64,
   times: 200,
   sessions: 1_000_000,

@@ -28,7 +28,7 @@ export function drawPlots({ measurements }: Results): Record<string, string> {
     [
       'performance-hop.svg',
       'Hops to another domain, and code flows, for each second of one core',
-      ['bare-flow', 'hop', 'oidc-flow-memory', 'oidc-flow'],
+      ['bare-flow', 'hop', 'hop-site', 'oidc-flow-memory', 'oidc-flow'],
     ],
     [
       'performance-provider.svg',

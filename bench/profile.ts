@@ -19,6 +19,7 @@ export const PROFILED = {
   'users-me': says.usersMe,
   'users-me-401': () => says.usersMeAnonymous,
   hop: says.hop,
+  'hop-site': says.hopFromSite,
   login: says.login,
   'code-flow': (stage) => says.codeFlow(provider(stage)),
   refresh: (stage) => says.refresh(provider(stage)),

@@ -44,7 +44,13 @@ export async function measureHop({ stage, effort, say }: Runner): Promise<Measur
   return measureGroups(
     [
       one(yardstick(stage, 'bare_flow'), 'bare-flow', 'bare code flow, batched', says.bareFlow),
-      one(() => stage.startCauseway(), 'hop', 'Causeway hop (3 requests)', says.hop(stage)),
+      {
+        start: () => stage.startCauseway(),
+        parts: [
+          { name: 'hop', title: 'Causeway hop', conversation: says.hop(stage) },
+          { name: 'hop-site', title: 'Causeway hop from a site (3 requests)', conversation: says.hopFromSite(stage) },
+        ],
+      },
       one(oidcProvider(stage, 'memory'), 'oidc-flow-memory', 'node-oidc-provider code flow, memory', providerSays.flow),
       one(oidcProvider(stage, 'postgres'), 'oidc-flow', 'node-oidc-provider code flow, PostgreSQL', providerSays.flow),
     ],

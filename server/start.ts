@@ -1,7 +1,7 @@
 // One running server: migrated database → features → app → listeners; `close` goes the same way back.
 
 import { createApp } from './app.ts';
-import { createSessionCheck } from './bridgekeeper/session_check.ts';
+import { createFront } from './bridgekeeper/front.ts';
 import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { type Listener, listen } from './http/server.ts';
@@ -54,12 +54,7 @@ export async function startServer(options: {
         metrics: services.metrics,
       });
     }
-    const handle = createSessionCheck({
-      ...services,
-      memory: services.signedInMemory,
-      answerRest: createApp(services).callback(),
-      count: services.metrics.countSessionCheck,
-    });
+    const handle = createFront(services, createApp(services).callback());
     listeners.public = await listen({ handle, port: config.port, host: config.host });
   } catch (error) {
     await close();

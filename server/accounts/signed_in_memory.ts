@@ -18,7 +18,7 @@ export type Remembered = {
   readonly until: number;
   readonly keys: readonly string[];
   /** What the hot route answers; made by it when first asked. */
-  answer: { body: string; length: string } | null;
+  answer: { status: number; headers: readonly string[]; body: string; isAscii: boolean } | null;
 };
 
 export type SignedInMemory = ReturnType<typeof createSignedInMemory>;

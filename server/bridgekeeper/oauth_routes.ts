@@ -21,23 +21,17 @@ import { addressOf, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { setCredential } from '../sessions/middleware.ts';
 import type { Credential } from '../sessions/sessions.ts';
+import {
+  AUTHORIZE,
+  AUTO_SSO,
+  codeAddress,
+  draftParameters,
+  nextHopAddress,
+  PARAMETERS,
+  type Parameters,
+} from './hop_address.ts';
 import { endFlows, endQuiet, isQuiet, keepQuiet, readFlows, startFlow } from './middleware.ts';
 import { presentAuthorizeFailure } from './present.ts';
-
-const AUTHORIZE = '/api/auth/v1/oauth/authorize';
-const AUTO_SSO = '/api/auth/v1/oauth/auto-sso/authorize';
-const PARAMETERS = [
-  'client_id',
-  'redirect_uri',
-  'callback_uri',
-  'response_type',
-  'state',
-  'allow_ajax',
-  'flow',
-  'restart',
-  'request_handle',
-] as const;
-type Parameters = Partial<Record<(typeof PARAMETERS)[number], string>>;
 
 export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; reader: Reader; clients: Clients }) {
   const { oauth, login, reader, clients } = options;
@@ -156,11 +150,7 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
         const code = await oauth.issueCode(signedIn.session, decision.draft);
         // Signed out between two statements: as if the sign-out had come first.
         if (code === null) return signInPage(ctx, query, decision.draft);
-        return configuredUrl(decision.draft.redirectUri, {
-          code,
-          callback_uri: decision.draft.callbackUri,
-          state: decision.draft.state,
-        });
+        return codeAddress(decision.draft, code);
       }
       default:
         return decision satisfies never;
@@ -169,12 +159,8 @@ export function bridgekeeperOAuthRoutes(options: { oauth: OAuth; login: Login; r
 
   /** From a client domain to the auth domain, with a flow cookie that proves on return which browser set out. */
   function nextHop(ctx: Context, draft: SessionDraft): Target {
-    const { realm } = siteOf(ctx);
     const flow = startFlow(ctx, { isRestart: draft.isRestart });
-    return configuredUrl(`${realm.authOrigin}${draft.isSilent ? AUTO_SSO : AUTHORIZE}`, {
-      ...draftParameters(draft),
-      flow,
-    });
+    return nextHopAddress(siteOf(ctx).realm.authOrigin, draft, flow);
   }
 
   /** The realm's sign-in page, with all it needs to come back. */
@@ -292,17 +278,6 @@ function requirePage(ctx: Context, options: { isNavigationOnly?: boolean } = {})
   const isRefusedScript = isScript && (options.isNavigationOnly === true || siteOf(ctx).domain.role === 'auth');
   if (isSubresource(ctx) || isRefusedScript)
     throw new AppError('forbidden', { description: 'This address is opened as a page.' });
-}
-
-function draftParameters(draft: SessionDraft): Record<string, string | null> {
-  return {
-    client_id: draft.client.clientId,
-    redirect_uri: draft.redirectUri,
-    callback_uri: draft.callbackUri,
-    response_type: 'code',
-    state: draft.state,
-    restart: draft.isRestart ? '1' : null,
-  };
 }
 
 /** This host's own authorize, for a flow that begins again. */

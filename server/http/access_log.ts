@@ -9,34 +9,56 @@ import type { Context, Middleware } from './route.ts';
 export const ID_BYTES = 9;
 const QUIET = 'bridgekeeper.me';
 
-/** Numbers every request and logs its outcome. `observe` is told the route name, status and seconds. */
-export function accessLog(options: {
+type Options = {
   log: Log;
+  /** Is told route name, status and seconds of every request. */
   observe(request: { route: string; status: number; seconds: number }): void;
-}): Middleware {
-  const { observe } = options;
-  // Nothing in these lines may need to be redacted: they are made of what is known to be harmless.
-  const lines = options.log.child({}, { redact: [] });
+};
+
+export type AccessLines = ReturnType<typeof createAccessLines>;
+
+/** Writes the line of a request that has been answered. */
+export function createAccessLines({ log, observe }: Options) {
+  // Nothing in these lines needs to be redacted: they are made of what is known to be harmless.
+  const lines = log.child({}, { redact: [] });
+
+  return (answered: {
+    request: string;
+    method: string;
+    route: string;
+    host: string | null;
+    address: string | null;
+    status: number;
+    /** By `performance.now()`. */
+    startedAt: number;
+  }): void => {
+    const { startedAt, ...line } = answered;
+    const milliseconds = performance.now() - startedAt;
+    observe({ route: line.route, status: line.status, seconds: milliseconds / 1000 });
+    // As many as page views, and as most of them are answered without a line (bridgekeeper/session_check.ts).
+    const level = line.route === QUIET && line.status < 500 ? 'debug' : 'info';
+    lines[level]({ ...line, milliseconds: Math.round(milliseconds * 10) / 10 });
+  };
+}
+
+/** Numbers every request and logs its outcome. */
+export function accessLog(options: Options): Middleware {
+  const write = createAccessLines(options);
   const nextId = createRandomTexts(ID_BYTES);
   return async (ctx: Context, next) => {
-    const started = performance.now();
-    const id = nextId();
-    ctx.state['requestId'] = id;
-    ctx.res.setHeader('X-Request-Id', id);
+    const startedAt = performance.now();
+    const request = nextId();
+    ctx.state['requestId'] = request;
+    ctx.res.setHeader('X-Request-Id', request);
     await next();
-    const milliseconds = performance.now() - started;
-    const route = (ctx.state['route'] as string | undefined) ?? 'none';
-    observe({ route, status: ctx.status, seconds: milliseconds / 1000 });
-    // As many as page views, and as most of them are answered without a line (bridgekeeper/session_check.ts).
-    const level = route === QUIET && ctx.status < 500 ? 'debug' : 'info';
-    lines[level]({
-      request: id,
+    write({
+      request,
       method: ctx.method,
-      route,
-      host: ctx.state['host'] ?? null,
-      address: ctx.state['address'] ?? null,
+      route: (ctx.state['route'] as string | undefined) ?? 'none',
+      host: (ctx.state['host'] as string | undefined) ?? null,
+      address: (ctx.state['address'] as string | undefined) ?? null,
       status: ctx.status,
-      milliseconds: Math.round(milliseconds * 10) / 10,
+      startedAt,
     });
   };
 }

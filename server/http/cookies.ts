@@ -8,12 +8,22 @@ import type { Context } from './route.ts';
 /** What a request's Cookie header says of one name. */
 export type CookieValue = { kind: 'absent' } | { kind: 'one'; value: string } | { kind: 'several' };
 
-/** All cookies of a request by name; several values of one name are kept apart, so that a tossed one is noticed. */
-export function readCookies(ctx: Context): ReadonlyMap<string, readonly string[]> {
-  const known = ctx.state['cookies'] as ReadonlyMap<string, readonly string[]> | undefined;
+/** Cookies by name; several values of one name are kept apart, so that a tossed one is noticed. */
+export type Cookies = ReadonlyMap<string, readonly string[]>;
+
+/** All cookies of a request. */
+export function readCookies(ctx: Context): Cookies {
+  const known = ctx.state['cookies'] as Cookies | undefined;
   if (known) return known;
+  const cookies = parseCookies(ctx.req.headers.cookie ?? '');
+  ctx.state['cookies'] = cookies;
+  return cookies;
+}
+
+/** All cookies in a Cookie header. */
+export function parseCookies(header: string): Cookies {
   const cookies = new Map<string, string[]>();
-  for (const part of (ctx.req.headers.cookie ?? '').split(';')) {
+  for (const part of header.split(';')) {
     const equals = part.indexOf('=');
     if (equals < 1) continue;
     const name = part.slice(0, equals).trim();
@@ -22,7 +32,6 @@ export function readCookies(ctx: Context): ReadonlyMap<string, readonly string[]
     if (values) values.push(value);
     else cookies.set(name, [value]);
   }
-  ctx.state['cookies'] = cookies;
   return cookies;
 }
 
@@ -33,20 +42,28 @@ export function readCookie(ctx: Context, name: string): CookieValue {
   return values.length === 1 ? { kind: 'one', value: values[0] ?? '' } : { kind: 'several' };
 }
 
-/** Sets a cookie of ours; `maxAgeSeconds` null makes it last as long as the browser's session. */
-export function setCookie(ctx: Context, cookie: { name: string; value: string; maxAgeSeconds: number | null }): void {
-  appendSetCookie(ctx, {
-    name: cookie.name,
-    value: cookie.value,
-    ...ATTRIBUTES,
-    ...(cookie.maxAgeSeconds !== null && { maxAge: cookie.maxAgeSeconds }),
-  });
+/** A cookie of ours; `maxAgeSeconds` null makes it last as long as the browser's session, 0 clears it. */
+export type NewCookie = { name: string; value: string; maxAgeSeconds: number | null };
+
+/** A cookie of ours as the value of a Set-Cookie header. */
+export const cookieText = ({ name, value, maxAgeSeconds }: NewCookie): string =>
+  stringifySetCookie({ name, value, ...ATTRIBUTES, ...(maxAgeSeconds !== null && { maxAge: maxAgeSeconds }) });
+
+/** What clears a cookie. */
+export const clearing = (name: string): NewCookie => ({ name, value: '', maxAgeSeconds: 0 });
+
+/** Sets cookies of ours. */
+export function setCookies(ctx: Context, cookies: readonly NewCookie[]): void {
+  for (const cookie of cookies) setCookie(ctx, cookie);
+}
+
+/** Sets a cookie of ours. */
+export function setCookie(ctx: Context, cookie: NewCookie): void {
+  ctx.append('Set-Cookie', cookieText(cookie));
 }
 
 /** Clears a cookie as setCookie set it. */
-export function clearCookie(ctx: Context, name: string): void {
-  appendSetCookie(ctx, { name, value: '', ...ATTRIBUTES, maxAge: 0 });
-}
+export const clearCookie = (ctx: Context, name: string): void => setCookie(ctx, clearing(name));
 
 const TOSSABLE_PATHS = ['/', '/api', '/api/auth', '/api/auth/v1', '/api/auth/v1/users'];
 

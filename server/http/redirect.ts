@@ -19,8 +19,18 @@ export function seeOther(ctx: Context, target: Target): void {
   ctx.body = '';
 }
 
+/** Lower case, no default port, no dots to resolve, nothing to escape, and a path. */
+const PLAIN_BASE = /^https?:\/\/[a-z0-9.-]*[a-z](?::(?!80\/|443\/)[1-9]\d{1,4})?(?:\/[A-Za-z0-9_-]+)+$/;
+
+function queryText(parameters: Record<string, string | null | undefined>): string {
+  const sent = Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] != null);
+  return sent.length === 0 ? '' : `?${new URLSearchParams(sent)}`;
+}
+
 /** An absolute URL built from configuration and encoded parameters; absent values are left out. */
 export function configuredUrl(base: string, parameters: Record<string, string | null | undefined> = {}): ConfiguredUrl {
+  // The usual base is as the URL standard writes it and has no query: nothing there to keep, replace or escape anew.
+  if (PLAIN_BASE.test(base)) return `${base}${queryText(parameters)}` as ConfiguredUrl;
   const url = new URL(base);
   const added = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {

@@ -15,7 +15,8 @@ const LIMITS = {
   // Node's own refusal of a missing Host has no body, may be stored, and goes on reading; ours comes with all others.
   requireHostHeader: false,
 } as const;
-const LONGEST_TARGET = 8192;
+/** Characters of a request target. */
+export const LONGEST_TARGET = 8192;
 
 export type Listener = { server: Server; port: number; close(graceSeconds: number): Promise<void> };
 

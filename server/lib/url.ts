@@ -8,6 +8,7 @@ const LONGEST_CALLBACK = 2048;
 // Control characters, the backslash and spaces around are stripped or moved by URL parsers, each in its own way. A space
 // inside is an address that a script put into a query unencoded (`?q=a+b`); it is sent on as %20.
 const FORBIDDEN_RAW = /[\u0000-\u001f\u007f\\]|^ | $|%0[0ad]/i;
+const RESERVED_PATH = /^\/+api\/+auth(\/|$)/i;
 const HOST_FORM = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?::\d{1,5})?$/;
 
 /** A request's `Host` value as a registered one is spelled; null when it breaks the grammar (RFC 9110 §7.2). */
@@ -49,10 +50,8 @@ export function checkCallback(
   origins: readonly string[],
 ): { ok: true; callback: CallbackUri } | { ok: false; reason: CallbackRefusal } {
   if (raw.length > LONGEST_CALLBACK) return { ok: false, reason: 'too-long' };
-  if (FORBIDDEN_RAW.test(raw) || !/^https?:\/\/[^/]/i.test(raw) || !URL.canParse(raw)) {
-    return { ok: false, reason: 'malformed' };
-  }
-  const url = new URL(raw);
+  const url = FORBIDDEN_RAW.test(raw) || !/^https?:\/\/[^/]/i.test(raw) ? null : URL.parse(raw);
+  if (!url) return { ok: false, reason: 'malformed' };
   if (url.username || url.password || /^https?:\/\/[^/?#]*@/i.test(raw)) return { ok: false, reason: 'malformed' };
   if (!origins.includes(url.origin)) return { ok: false, reason: 'foreign-host' };
   // A callback into the sign-in API itself would sign out after signing in, or go round in circles.
@@ -61,6 +60,8 @@ export function checkCallback(
 }
 
 function isReservedPath(pathname: string): boolean {
+  // Without an escape in it, the parser has resolved it already.
+  if (!pathname.includes('%')) return RESERVED_PATH.test(pathname);
   let path = pathname;
   try {
     path = decodeURIComponent(pathname);
@@ -69,7 +70,7 @@ function isReservedPath(pathname: string): boolean {
   }
   // A proxy may decode a path first and resolve its dots and backslashes after.
   const resolved = new URL(`http://path.invalid${path.replace(/[?#]/g, '_')}`).pathname;
-  return /^\/+api\/+auth(\/|$)/i.test(resolved);
+  return RESERVED_PATH.test(resolved);
 }
 
 /** `url` with one query parameter more, before its fragment, the rest untouched; unchanged if it has that one. */

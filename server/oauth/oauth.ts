@@ -71,7 +71,7 @@ export type OAuth = ReturnType<typeof createOAuth>;
 export function createOAuth(options: { db: Database; audit: Audit; sessions: Sessions }) {
   const { db, audit, sessions } = options;
   const insertCode = inOneTurn((drafts: readonly store.CodeDraft[]) => store.insertCodes(db, drafts));
-  const redeemFresh = inOneTurn((asked: readonly store.FreshRedemption[]) => store.redeemFresh(db, asked));
+  const redeemTogether = inOneTurn((asked: readonly store.FreshRedemption[]) => store.redeemFresh(db, asked));
 
   /** A new code for a live SSO session; null when the session has ended in between. */
   async function issueCode(session: LiveSession, draft: SessionDraft): Promise<PlainToken | null> {
@@ -108,11 +108,11 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
 
   /** Consumes a code and, in the same transaction, makes the domain session it stands for (or burns it). */
   async function redeem(redemption: Redemption): Promise<Redeemed> {
-    return (await redeemAtOnce(redemption)) ?? redeemCarefully(redemption);
+    return (await redeemFresh(redemption)) ?? redeemCarefully(redemption);
   }
 
   /** The usual case in one round trip, shared by all who come in one turn; null when it is another case, and nothing was done. */
-  async function redeemAtOnce(redemption: Redemption): Promise<Redeemed | null> {
+  async function redeemFresh(redemption: Redemption): Promise<Redeemed | null> {
     const { client, host, kind } = redemption;
     // What the browser held before has to make room.
     if (redemption.current || !client.domain || redemption.flowHashes.length === 0) return null;
@@ -126,7 +126,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
       domainSession: { ...made.draft, host },
       address: redemption.address,
     };
-    const redeemed = await redeemFresh(asked);
+    const redeemed = await redeemTogether(asked);
     if (!redeemed) return null;
     const { callbackUri: callback, remainingSeconds } = redeemed;
     return { kind: 'created', callback, credential: made.credential, remainingSeconds };
@@ -215,5 +215,5 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
 
   const jobs: readonly Job[] = [{ name: 'oauth.sweep', everySeconds: 300, run: store.deleteOldCodes }];
 
-  return { issueCode, issueSessionToken, redeem, jobs };
+  return { issueCode, issueSessionToken, redeemFresh, redeem, jobs };
 }

@@ -2,15 +2,13 @@
 // `qt-auth` has no prefix (its name is fixed), so a sibling subdomain can toss one in front of ours; the companion cannot be
 // tossed, belongs to the same session, and must match. A header cannot be tossed either and needs no companion.
 
-import { clearCookie, clearTossedCookies, readCookie, setCookie } from '../http/cookies.ts';
+import { clearCookie, clearTossedCookies, readCookie, setCookies } from '../http/cookies.ts';
 import type { Context } from '../http/route.ts';
 import type { PlainToken } from '../lib/ids.ts';
 import { parseToken } from '../lib/token.ts';
 import { siteOf } from '../realms/middleware.ts';
-import type { Credential, Presented } from './sessions.ts';
+import { COMPANION, COOKIE, type Credential, credentialCookies, type Presented } from './sessions.ts';
 
-const COOKIE = 'qt-auth';
-const COMPANION = '__Host-qt-auth';
 const HEADER = 'x-qt-auth';
 /** Mobile apps send this literal in the header at sign-in and sign-up; it means nothing. */
 const NO_TOKEN = 'dummy';
@@ -47,10 +45,7 @@ function readCookiePair(ctx: Context): { token: PlainToken; companion: PlainToke
  * decides, the cookie only saves sending what is dead.
  */
 export function setCredential(ctx: Context, credential: Credential, maxAgeSeconds: number): void {
-  // Browsers keep no cookie longer than 400 days (RFC 6265bis §5.5).
-  const capped = Math.min(maxAgeSeconds, 400 * 86_400);
-  setCookie(ctx, { name: COOKIE, value: credential.token, maxAgeSeconds: capped });
-  setCookie(ctx, { name: COMPANION, value: credential.companion, maxAgeSeconds: capped });
+  setCookies(ctx, credentialCookies(credential, maxAgeSeconds));
   // A tossed variant would stand beside the new one, and contradict it, at the next request.
   if (readCookie(ctx, COOKIE).kind === 'several')
     clearTossedCookies(ctx, { name: COOKIE, host: siteOf(ctx).domain.host });

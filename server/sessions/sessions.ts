@@ -21,6 +21,7 @@ import { createSessionLimit } from './limit.ts';
 import { hashed, lifetimes, newCredential } from './new_session.ts';
 import * as store from './store.ts';
 
+export { COMPANION, COOKIE, credentialCookies } from './credential.ts';
 export { HELD_SECONDS, type HeldSession } from './limit.ts';
 export { LIVE_SESSION_SQL, SESSION_IS_LIVE_SQL, type SessionOfRealm, toLiveSession } from './store.ts';
 export { createStreams, type Streams } from './streams.ts';

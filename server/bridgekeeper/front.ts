@@ -1,0 +1,75 @@
+// What is asked most, answered in front of everything else: `users/me` on every page view of every site (session_check.ts), and
+// the hop that signs a reader in on the next site (hop.ts). Answered here only in the usual case; all the rest, and whatever is
+// unusual about a request, goes the general way (app.ts), whose answer is the same letter by letter (test/sessions, test/oauth).
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
+import { parseNetworks } from '../http/address.ts';
+import { standardHeaderPairs } from '../http/headers.ts';
+import { LONGEST_TARGET } from '../http/server.ts';
+import { createRandomTexts } from '../lib/random.ts';
+import type { Services } from '../services.ts';
+import { type Asked, createPlaces, type Place, readAsked } from './front_request.ts';
+import { createHop } from './hop.ts';
+import { AUTHORIZE } from './hop_address.ts';
+import { createSessionCheck, ME_PATH } from './session_check.ts';
+
+/** A request in front of the general way. */
+export type FrontRequest = { request: IncomingMessage; response: ServerResponse; asked: Asked; place: Place };
+
+/** Writes an answer with the headers that every answer has. @returns its request id */
+export type WriteAnswer = (response: ServerResponse, answer: FrontAnswer) => string;
+export type FrontAnswer = { status: number; headers: readonly string[]; body: string; isAscii: boolean };
+
+const LANDING = '/api/auth/v1/oauth/token';
+
+/**
+ * @param answerRest the general way
+ * @returns answers a request, whatever it asks for
+ */
+export function createFront(
+  services: Pick<
+    Services,
+    'config' | 'realms' | 'clients' | 'accounts' | 'reader' | 'signedInMemory' | 'oauth' | 'log' | 'metrics'
+  >,
+  answerRest: (request: IncomingMessage, response: ServerResponse) => unknown,
+) {
+  const { config, realms, clients, accounts, reader, signedInMemory, oauth, log, metrics } = services;
+  const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });
+  const standard = standardHeaderPairs().flat();
+  const nextId = createRandomTexts(ID_BYTES);
+
+  const write: WriteAnswer = (response, { status, headers, body, isAscii }) => {
+    const id = nextId();
+    response.writeHead(status, [...standard, 'X-Request-Id', id, ...headers]);
+    response.end(body, isAscii ? 'latin1' : 'utf8');
+    return id;
+  };
+  const general = ({ request, response }: FrontRequest) => void answerRest(request, response);
+  const lines = createAccessLines({ log, observe: metrics.observeRequest });
+  const search = { accounts, reader, general };
+  const checkSession = createSessionCheck({
+    ...search,
+    memory: signedInMemory,
+    write,
+    log,
+    count: metrics.countSessionCheck,
+  });
+  const hop = createHop({ ...search, clients, oauth, write, lines, addressOf: places.addressOf });
+
+  return function answerRequest(request: IncomingMessage, response: ServerResponse): unknown {
+    const answer = request.method === 'GET' ? answererOf(request.url ?? '') : null;
+    const asked = answer && readAsked(request.rawHeaders);
+    const place = asked && places.find(asked);
+    if (!answer || !place) return answerRest(request, response);
+    return answer({ request, response, asked, place });
+  };
+
+  function answererOf(url: string): ((front: FrontRequest) => unknown) | null {
+    if (url === ME_PATH) return checkSession;
+    if (url.length > LONGEST_TARGET) return null;
+    if (url.startsWith(AUTHORIZE) && url[AUTHORIZE.length] === '?') return hop.authorize;
+    if (url.startsWith(LANDING) && url[LANDING.length] === '?') return hop.land;
+    return null;
+  }
+}

@@ -1,0 +1,145 @@
+// A request as it stands in front of the general way: what of its headers counts, read once over the raw lines, and the place
+// that it asks. Whatever is unusual about it is not judged here: it goes the general way (app.ts).
+
+import type { IncomingMessage } from 'node:http';
+import type { Client, Clients } from '../clients/clients.ts';
+import { clientAddress, type Networks } from '../http/address.ts';
+import type { PlainToken } from '../lib/ids.ts';
+import { parseToken } from '../lib/token.ts';
+import { parseHost } from '../lib/url.ts';
+import type { Realms, Site } from '../realms/realms.ts';
+import { COMPANION, COOKIE, type Presented } from '../sessions/sessions.ts';
+
+/** What of a request counts here. Undefined is what was not sent. */
+export type Asked = {
+  host: string | undefined;
+  cookie: string | undefined;
+  header: string | undefined;
+  proxySecret: string | undefined;
+  forwardedHost: string | undefined;
+  forwardedFor: string | undefined;
+  mode: string | undefined;
+  /** A browser fetches ahead of a click that may never come. */
+  ahead: string | undefined;
+};
+/** Where it was asked: a host of ours on which readers may be signed in. `client` is the one of a client domain. */
+export type Place = { site: Site; client: Client | null; isProven: boolean };
+export type SinglePresented = Extract<Presented, { kind: 'cookie' | 'header' }>;
+
+const FIELD_OF = {
+  host: 'host',
+  cookie: 'cookie',
+  'x-qt-auth': 'header',
+  'x-causeway-proxy-secret': 'proxySecret',
+  'x-forwarded-host': 'forwardedHost',
+  'x-forwarded-for': 'forwardedFor',
+  'sec-fetch-mode': 'mode',
+  'sec-fetch-dest': 'destination',
+  'sec-purpose': 'ahead',
+  purpose: 'ahead',
+  'x-moz': 'ahead',
+  'x-purpose': 'ahead',
+} as const;
+type Field = (typeof FIELD_OF)[keyof typeof FIELD_OF];
+
+/** The headers that count, by the length of their names: most others differ in that already. */
+const FIELDS: readonly (Readonly<Record<string, Field>> | undefined)[] = (() => {
+  const table: Record<string, Field>[] = [];
+  for (const [name, field] of Object.entries(FIELD_OF)) {
+    table[name.length] ??= Object.create(null) as Record<string, Field>;
+    Object.assign(table[name.length] as object, { [name]: field });
+  }
+  return table;
+})();
+
+/** Null when the request has something about it that the general way must judge. */
+export function readAsked(raw: readonly string[]): Asked | null {
+  const asked: Asked = {
+    host: undefined,
+    cookie: undefined,
+    header: undefined,
+    proxySecret: undefined,
+    forwardedHost: undefined,
+    forwardedFor: undefined,
+    mode: undefined,
+    ahead: undefined,
+  };
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] ?? '';
+    const field = FIELDS[name.length]?.[name.toLowerCase()];
+    if (field === undefined) continue;
+    const value = raw[index + 1] ?? '';
+    if (field === 'destination') {
+      // Loaded as a part of a page; see guardRoute.
+      if (value !== 'empty' && value !== 'document') return null;
+    } else if (asked[field] !== undefined) return null;
+    else asked[field] = value;
+  }
+  return asked;
+}
+
+const TOKEN = '([A-Za-z0-9_-]{43})';
+const TOKEN_COOKIE = new RegExp(`(?:^|; ?)${COOKIE}=${TOKEN}(?:;|$)`);
+const COMPANION_COOKIE = new RegExp(`(?:^|; ?)${COMPANION}=${TOKEN}(?:;|$)`);
+
+/** Whether a request brings anything that could be a credential. */
+export const hasCredential = ({ cookie, header }: Asked): boolean =>
+  header !== undefined || cookie?.includes(COOKIE) === true;
+
+/** The credential of a request, where it is one beyond doubt; anything else is looked at more closely. */
+export function readPresented({ cookie, header }: Asked): SinglePresented | null {
+  if (header !== undefined) {
+    const token = parseToken(header);
+    return token && !cookie?.includes(COOKIE) ? { kind: 'header', token } : null;
+  }
+  // Twice the name in all, once in each form: more may be a tossed cookie.
+  const first = cookie?.indexOf(COOKIE) ?? -1;
+  const second = cookie?.indexOf(COOKIE, first + 1) ?? -1;
+  if (!cookie || second < 0 || cookie.includes(COOKIE, second + 1)) return null;
+  const token = TOKEN_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
+  const companion = COMPANION_COOKIE.exec(cookie)?.[1] as PlainToken | undefined;
+  return token && companion ? { kind: 'cookie', token, companion } : null;
+}
+
+/** Finds places by what is in memory of realms and clients. */
+export function createPlaces(options: {
+  realms: Pick<Realms, 'peekSite'>;
+  clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret'>;
+  /** Our own proxies, as everywhere. */
+  trusted: Networks;
+}) {
+  const { realms, clients, trusted } = options;
+  /** Addresses of connections that brought no other one: they stay the same. */
+  const addresses = new WeakMap<object, string>();
+
+  /** The place that was asked, if its realm and client are in memory and readers may be signed in there. */
+  function find(asked: Asked): Place | null {
+    const named = parseHost(asked.host);
+    let host = named;
+    if (asked.proxySecret !== undefined) {
+      host = clients.peekHostOfProxySecret(asked.proxySecret);
+      if (!host || (asked.forwardedHost ? parseHost(asked.forwardedHost) : named) !== host) return null;
+    }
+    const site = host && realms.peekSite(host);
+    if (!site) return null;
+    const client = site.domain.role === 'client' ? clients.peekForHost(site.domain.host) : null;
+    if (site.domain.role === 'client' && !client) return null;
+    return { site, client, isProven: asked.proxySecret !== undefined };
+  }
+
+  /** The address of the person behind a request; null when the connection is gone. */
+  function addressOf({ socket }: IncomingMessage, { forwardedFor }: Asked, { isProven }: Place): string | null {
+    const known = forwardedFor === undefined ? addresses.get(socket) : undefined;
+    if (known !== undefined) return known || null;
+    const address = clientAddress({
+      connection: socket.remoteAddress ?? '',
+      forwarded: forwardedFor ?? '',
+      trusted,
+      extraHops: isProven ? 1 : 0,
+    });
+    if (forwardedFor === undefined) addresses.set(socket, address);
+    return address || null;
+  }
+
+  return { find, addressOf };
+}

@@ -1,0 +1,152 @@
+// A hop in front of everything else: a site sends its reader to the auth domain, the auth domain sends one who is signed in back
+// with a code, and the site turns the code into its cookie. The decision is the one of everywhere (oauth/oauth.ts). Only these
+// three outcomes are answered here; a sign-in page, a refusal, a flow that begins again and all else go the general way.
+
+import type { IncomingMessage } from 'node:http';
+import type { Accounts, SignedIn } from '../accounts/accounts.ts';
+import type { Clients } from '../clients/clients.ts';
+import type { AccessLines } from '../http/access_log.ts';
+import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
+import { parseQuery } from '../http/query.ts';
+import type { Target } from '../http/redirect.ts';
+import { parseToken } from '../lib/token.ts';
+import { type Decision, decideAuthorization, type OAuth } from '../oauth/oauth.ts';
+import { credentialCookies } from '../sessions/sessions.ts';
+import { beginFlow, endedFlows, endedQuiet, flowsIn } from './flow.ts';
+import type { FrontRequest, WriteAnswer } from './front.ts';
+import { type Asked, hasCredential, type Place, readPresented } from './front_request.ts';
+import { codeAddress, nextHopAddress, PARAMETERS } from './hop_address.ts';
+
+type Sent = { route: string; to: Target; cookies: readonly NewCookie[] };
+
+export type Hop = ReturnType<typeof createHop>;
+
+/** @param options reader: is told whom a credential has turned out to be of, so that nobody looks for them again */
+export function createHop(options: {
+  accounts: Pick<Accounts, 'findSignedIn'>;
+  clients: Pick<Clients, 'find'>;
+  reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
+  oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
+  general(front: FrontRequest): void;
+  write: WriteAnswer;
+  lines: AccessLines;
+  addressOf(request: IncomingMessage, asked: Asked, place: Place): string | null;
+}) {
+  const { accounts, clients, reader, oauth, general, write, lines, addressOf } = options;
+
+  const authorize = answering(({ place: { site } }) => (site.domain.role === 'auth' ? issue : setOut));
+  const land = answering(() => redeem);
+
+  /** Answers what a step yields; the general way takes what yields nothing, or fails. */
+  function answering(stepOf: (front: FrontRequest) => (front: FrontRequest) => Promise<Sent | null>) {
+    return async function answer(front: FrontRequest): Promise<void> {
+      const startedAt = performance.now();
+      let sent: Sent | null = null;
+      try {
+        if (isOrdinary(front.asked)) sent = await stepOf(front)(front);
+      } catch {
+        // Whatever is wrong is wrong there too, and is told as everywhere.
+      }
+      if (sent) send(front, sent, startedAt);
+      else general(front);
+    };
+  }
+
+  /** On a client domain: on to the auth domain, with a flow cookie that proves on return which browser set out. */
+  async function setOut(front: FrontRequest): Promise<Sent | null> {
+    const { site } = front.place;
+    // A session of the former system may be adopted first.
+    if (site.realm.settings.old_session) return null;
+    const decision = await decide(front, { isSignedIn: false });
+    if (decision?.kind !== 'next-hop') return null;
+    const flows = flowsIn(parseCookies(front.asked.cookie ?? ''));
+    const { cookies, flow } = beginFlow(flows, { isRestart: decision.draft.isRestart });
+    const to = nextHopAddress(site.realm.authOrigin, decision.draft, flow);
+    return { route: 'bridgekeeper.authorize', to, cookies };
+  }
+
+  /** On the auth domain: back to the site of a reader who is signed in, with a code. */
+  async function issue(front: FrontRequest): Promise<Sent | null> {
+    const presented = readPresented(front.asked);
+    if (!presented) return null;
+    const found = await accounts.findSignedIn(presented, front.place.site.domain.host);
+    reader.noteFound(front.request, found);
+    // Somebody who has to be noted as seen, or whose cookie has to be cleared.
+    if (!found || found.session.isSeenStale) return null;
+    const decision = await decide(front, { isSignedIn: true });
+    if (decision?.kind !== 'issue') return null;
+    const code = await oauth.issueCode(found.session, decision.draft);
+    return code && { route: 'bridgekeeper.authorize', to: codeAddress(decision.draft, code), cookies: [] };
+  }
+
+  async function decide(
+    { request, place: { site, client: hostClient } }: FrontRequest,
+    { isSignedIn }: { isSignedIn: boolean },
+  ): Promise<Decision<'session'> | null> {
+    const {
+      allow_ajax: script,
+      request_handle: handle,
+      flow,
+      ...parameters
+    } = parseQuery(queryOf(request), PARAMETERS);
+    if (script !== undefined || handle !== undefined || parameters.client_id === undefined) return null;
+    const { role } = site.domain;
+    const client = await clients.find(site.realm.id, parameters.client_id);
+    return decideAuthorization(
+      {
+        face: 'session',
+        // On a client domain the flow begins here, whatever the address says.
+        parameters: { ...parameters, flow: role === 'auth' ? flow : undefined },
+        isRestart: parameters.restart === '1',
+        isSilent: false,
+      },
+      { role, client, hostClient, isSignedIn },
+    );
+  }
+
+  /** On a client domain, in a browser that held no session there: the code becomes one. */
+  async function redeem(front: FrontRequest): Promise<Sent | null> {
+    const { request, asked, place } = front;
+    const { client, site } = place;
+    if (!client || hasCredential(asked)) return null;
+    const cookies = parseCookies(asked.cookie ?? '');
+    const flows = flowsIn(cookies);
+    const code = parseToken(parseQuery(queryOf(request), ['code', 'callback_uri']).code);
+    if (!code || flows.length === 0) return null;
+    const made = await oauth.redeemFresh({
+      kind: 'session',
+      code,
+      host: site.domain.host,
+      client,
+      flowHashes: flows.map(({ hash }) => hash),
+      current: null,
+      address: addressOf(request, asked, place),
+    });
+    if (made?.kind !== 'created') return null;
+    const kept = credentialCookies(made.credential, made.remainingSeconds);
+    return {
+      route: 'bridgekeeper.token',
+      to: made.callback,
+      cookies: [...endedFlows(cookies), ...endedQuiet(cookies), ...kept],
+    };
+  }
+
+  function send({ request, response, asked, place }: FrontRequest, { route, to, cookies }: Sent, startedAt: number) {
+    const headers = ['Location', to, 'Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'];
+    for (const cookie of cookies) headers.push('Set-Cookie', cookieText(cookie));
+    const status = 303;
+    const id = write(response, { status, headers, body: '', isAscii: true });
+    const { host } = place.site.domain;
+    lines({ request: id, method: 'GET', route, host, address: addressOf(request, asked, place), status, startedAt });
+  }
+
+  return { authorize, land };
+}
+
+/** Opened as a page, by somebody who wants to see it now. Anything else is judged by the general way. */
+const isOrdinary = ({ mode, ahead }: Asked): boolean =>
+  (mode === undefined || mode === 'navigate') && ahead === undefined;
+
+function queryOf({ url = '' }: IncomingMessage): string {
+  return url.slice(url.indexOf('?') + 1);
+}
