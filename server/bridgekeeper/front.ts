@@ -3,12 +3,18 @@
 // unusual about a request, goes the general way (app.ts), whose answer is the same letter by letter (test/sessions, test/oauth).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Accounts, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
+import type { Clients } from '../clients/clients.ts';
+import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
 import { parseNetworks } from '../http/address.ts';
 import { standardHeaderPairs } from '../http/headers.ts';
 import { LONGEST_TARGET } from '../http/server.ts';
+import type { Log } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
 import { createRandomTexts } from '../lib/random.ts';
-import type { Services } from '../services.ts';
+import type { OAuth } from '../oauth/oauth.ts';
+import type { Realms } from '../realms/realms.ts';
 import { type Asked, createPlaces, type Place, readAsked } from './front_request.ts';
 import { createHop } from './hop.ts';
 import { AUTHORIZE } from './hop_address.ts';
@@ -28,10 +34,17 @@ const LANDING = '/api/auth/v1/oauth/token';
  * @returns answers a request, whatever it asks for
  */
 export function createFront(
-  services: Pick<
-    Services,
-    'config' | 'realms' | 'clients' | 'accounts' | 'reader' | 'signedInMemory' | 'oauth' | 'log' | 'metrics'
-  >,
+  services: {
+    config: Pick<Config, 'proxies'>;
+    realms: Pick<Realms, 'peekSite'>;
+    clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'find'>;
+    accounts: Pick<Accounts, 'findSignedIn'>;
+    reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
+    signedInMemory: Pick<SignedInMemory, 'peek'>;
+    oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
+    log: Log;
+    metrics: Pick<Metrics, 'observeRequest' | 'countSessionCheck'>;
+  },
   answerRest: (request: IncomingMessage, response: ServerResponse) => unknown,
 ) {
   const { config, realms, clients, accounts, reader, signedInMemory, oauth, log, metrics } = services;
