@@ -44,7 +44,7 @@ import {
   createTokens,
   endTokens,
 } from './oauth/oauth.ts';
-import { createBackChannelLogout, recordEnd } from './oidc/oidc.ts';
+import { createBackChannelLogout, endSession, recordEnd } from './oidc/oidc.ts';
 import { createBreachedPasswords, createPasswords } from './passwords/passwords.ts';
 import { createProducts } from './products/products.ts';
 import { createRateLimits } from './ratelimit/ratelimit.ts';
@@ -119,7 +119,7 @@ export async function createServices(options: {
     },
   });
   const clients = createClients({ db, notifications, secrets: () => secrets });
-  const sessions = createSessions({ db, audit, onRevoked: recordEnd });
+  const sessions = createSessions({ db, audit, endSession, onRevoked: recordEnd });
   const streams = createStreams({ sessions, notifications, log });
   const challenges = createChallenges({ db, secrets });
   const passwords = createPasswords({

@@ -39,7 +39,7 @@ export function deviceRoutes(options: { db: Database; sessions: Sessions; pages:
     if (found.id === signedIn.session.id) return seeOther(ctx, '/logout');
     const { realmId, id: accountId } = signedIn.account;
     const why = { reason: 'ended-by-owner', address: addressOf(ctx) } as const;
-    await db.transaction((q) => sessions.revoke(q, { id: found.id, realmId, accountId }, why));
+    await sessions.end({ id: found.id, realmId, accountId }, why);
     leaveNote(ctx, 'session-ended');
     seeOther(ctx, PAGE);
   }

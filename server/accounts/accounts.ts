@@ -30,7 +30,7 @@ export { createOwnership, type OwnerHook, type Ownership } from './ownership.ts'
 export { parsePhone } from './phone.ts';
 export { createPasswordReset, type PasswordReset, type ResetRefused } from './reset_password.ts';
 export { createSignedInMemory, type Remembered, type SignedInMemory } from './signed_in_memory.ts';
-export { COLUMN_NAMES as ACCOUNT_COLUMNS, toAccount } from './store.ts';
+export { COLUMN_NAMES as ACCOUNT_COLUMNS, FIND_FOR_SIGN_IN_SQL, toAccount, toSignInRecord } from './store.ts';
 export { parseUsername } from './username.ts';
 export { createVerification, type Verification, type VerificationOutcome, withOutcome } from './verify_email.ts';
 export { hasOwnWayIn } from './ways_in.ts';

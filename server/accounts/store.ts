@@ -49,13 +49,12 @@ const FIND_SIGNED_IN = readStatement(
      join accounts a on a.id = s.account_id
     where ${LIVE_SESSION_SQL.where} and a.disabled_at is null`,
 );
-const FIND_FOR_SIGN_IN = readStatement(
-  'accounts.find_for_sign_in',
-  `(select id, password_hash, disabled_at is not null as is_disabled, 1 as rank from accounts where realm_id = $1 and email_canonical = $2)
+/** The account ($1: realm) that an identifier ($2) names: by e-mail address before user name. */
+export const FIND_FOR_SIGN_IN_SQL = `(select id, password_hash, disabled_at is not null as is_disabled, 1 as rank from accounts where realm_id = $1 and email_canonical = $2)
    union all
    (select id, password_hash, disabled_at is not null, 2 from accounts where realm_id = $1 and username_canonical = $2)
-   order by rank limit 1`,
-);
+   order by rank limit 1`;
+const FIND_FOR_SIGN_IN = readStatement('accounts.find_for_sign_in', FIND_FOR_SIGN_IN_SQL);
 
 /** Who is signed in by each of these tokens on its host, in the order asked; null for nobody. */
 export async function findSignedIn(
@@ -70,7 +69,12 @@ export async function findSignedIn(
 
 export async function findForSignIn(q: Queryable, realmId: RealmId, canonical: string): Promise<SignInRecord | null> {
   const [row] = await q.run(FIND_FOR_SIGN_IN, [realmId, canonical]);
-  if (!row) return null;
+  return toSignInRecord(row);
+}
+
+/** A row of FIND_FOR_SIGN_IN_SQL, or none. */
+export function toSignInRecord(row: Row | undefined): SignInRecord | null {
+  if (!row || row['id'] === null) return null;
   return {
     id: asAccountId(String(row['id'])),
     passwordHash: row['password_hash'] as string | null,

@@ -131,9 +131,7 @@ export function bridgekeeperSessionRoutes(options: {
     const found = UUID.test(id) ? await sessions.findOf(account.id, id) : null;
     if (!found) throw new AppError('not_found', { description: 'None of your sessions has this id.' });
     const why = { reason: 'ended-by-owner', address: addressOf(ctx) } as const;
-    await db.transaction((q) =>
-      sessions.revoke(q, { id: found.id, realmId: account.realmId, accountId: account.id }, why),
-    );
+    await sessions.end({ id: found.id, realmId: account.realmId, accountId: account.id }, why);
     ctx.body = { message: 'The session has ended on every domain.' };
   }
 

@@ -16,7 +16,7 @@ import { createKeys } from '../keys/keys.ts';
 import { createLog } from '../lib/log.ts';
 import { createMessageQueue } from '../messages/messages.ts';
 import { createMfa } from '../mfa/mfa.ts';
-import { recordEnd } from '../oidc/oidc.ts';
+import { endSession, recordEnd } from '../oidc/oidc.ts';
 import { createBreachedPasswords, createPasswords } from '../passwords/passwords.ts';
 import { createRateLimits } from '../ratelimit/ratelimit.ts';
 import { createRealms } from '../realms/realms.ts';
@@ -130,7 +130,7 @@ export function createContext({
   const audit = createAudit();
   const realms = createRealms({ db, notifications: null, secrets });
   const clients = createClients({ db, notifications: null, secrets });
-  const sessions = createSessions({ db, audit, onRevoked: recordEnd });
+  const sessions = createSessions({ db, audit, endSession, onRevoked: recordEnd });
   // Made only by commands that need it: it begins with a password hash.
   const openAccounts = () =>
     createAccounts({ db, audit, realms, passwords: createPasswords({ concurrency: 1, isBreached }) });

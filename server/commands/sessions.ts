@@ -70,7 +70,7 @@ async function endOfAccount(
 async function endOne({ db, sessions }: CommandContext, realm: Realm, id: string): Promise<number> {
   const session = isUuid(id) ? await sessions.findIn(db, realm.id, id) : null;
   if (!session) throw new CommandFailed(`Realm ${realm.slug} has no session ${id}.`);
-  return Number(await db.transaction((q) => sessions.revoke(q, session, WHY)));
+  return Number(await sessions.end(session, WHY));
 }
 
 async function endBatch({ db, sessions }: CommandContext, realm: Realm, before: Date | null): Promise<number> {

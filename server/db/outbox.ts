@@ -49,9 +49,12 @@ const RESTART_MS = 1000;
 /** A try takes 5 s and a few statements of at most 5 s; whoever holds a job for longer is dead. */
 const STALE_SECONDS = 30;
 
+/** A job for a statement that makes what it follows from, by SQL expressions. */
+export const ADD_JOB_SQL = (job: { task: string; tries: string; payload: string; key: string; target: string }) =>
+  `${OUTBOX_SCHEMA}.add_job(${job.task}, payload => ${job.payload}, max_attempts => ${job.tries}, job_key => ${job.key}, flags => array[${job.target}])`;
 const ADD = writeStatement(
   'outbox.add',
-  `select count(${OUTBOX_SCHEMA}.add_job($1, payload => one.payload, max_attempts => $2, job_key => one.key, flags => array[one.target]))
+  `select count(${ADD_JOB_SQL({ task: '$1', tries: '$2', payload: 'one.payload', key: 'one.key', target: 'one.target' })})
      from unnest($3::json[], $4::text[], $5::text[]) as one(payload, key, target)`,
 );
 

@@ -3,13 +3,14 @@
 
 import type { Account, Accounts, SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Database, Queryable } from '../db/database.ts';
+import { type Database, isRetryable, type Queryable } from '../db/database.ts';
 import { AppError } from '../http/errors.ts';
 import type { AccountId, ClientRowId, Host, PlainToken } from '../lib/ids.ts';
 import type { Sealer } from '../lib/seal.ts';
-import type { Challenge, Mfa } from '../mfa/mfa.ts';
+import { type Challenge, isMultiFactor, type Mfa } from '../mfa/mfa.ts';
 import type { Realm } from '../realms/realms.ts';
-import type { Credential, Sessions } from '../sessions/sessions.ts';
+import type { Credential, Sessions, SignInFacts } from '../sessions/sessions.ts';
+import { beginSession } from './begin_store.ts';
 import { openDevice, sealDevice } from './device.ts';
 import type { TellOfNewDevice } from './new_device.ts';
 
@@ -79,8 +80,10 @@ export function createCompletion(options: {
   mfa: Mfa;
   tellOfNewDevice: TellOfNewDevice;
   deviceSealer: Sealer;
+  /** Whether letters can be sent. */
+  canWrite: boolean;
 }) {
-  const { db, audit, sessions, accounts, mfa, deviceSealer, tellOfNewDevice } = options;
+  const { db, audit, sessions, accounts, mfa, deviceSealer, tellOfNewDevice, canWrite } = options;
 
   /**
    * Begins the session of somebody who has just proved who they are. The token is new whatever was there before (session
@@ -89,6 +92,14 @@ export function createCompletion(options: {
   async function begin(attempt: Attempt, proof: Proof | PasswordProof, again = 0): Promise<Completed | Outdated> {
     const { realm, current } = attempt;
     const { accountId } = proof;
+    const facts = {
+      host: attempt.host,
+      amr: proof.amr,
+      userAgent: attempt.userAgent?.slice(0, 500) ?? null,
+      address: attempt.address,
+    };
+    const atOnce = await beginAtOnce(attempt, proof, facts);
+    if (atOnce) return atOnce;
     const unverified = await findUnverified(realm, accountId);
     if (unverified) return unverified;
     const need = await mfa.needAfter(db, realm, proof);
@@ -98,12 +109,6 @@ export function createCompletion(options: {
       );
       return token === null ? OUTDATED : { ok: true, kind: 'second-factor', need, token };
     }
-    const facts = {
-      host: attempt.host,
-      amr: proof.amr,
-      userAgent: attempt.userAgent?.slice(0, 500) ?? null,
-      address: attempt.address,
-    };
     const begun = await db.transaction(async (q) => {
       if (await isOutdated(q, proof)) return null;
       const isSame = current?.account.id === accountId;
@@ -134,6 +139,38 @@ export function createCompletion(options: {
       retryAfterSeconds: 1,
       detail: { reason: 'sessions end as soon as they begin' },
     });
+  }
+
+  /** The usual case in one round trip; null for every other, and for a proof that is outdated. */
+  async function beginAtOnce(
+    attempt: Attempt,
+    proof: Proof | PasswordProof,
+    facts: SignInFacts,
+  ): Promise<SignedInNow | null> {
+    const { realm, current } = attempt;
+    const { second_factor: secondFactor, verification, sessions_max: most } = realm.settings;
+    const isFactorProven = isMultiFactor(proof.amr);
+    if (current || most > 0 || (secondFactor === 'required' && !isFactorProven)) return null;
+    const device = await openDevice(deviceSealer, attempt.deviceCookie);
+    const asks = {
+      accountId: proof.accountId,
+      passwordHash: 'passwordHash' in proof ? proof.passwordHash : null,
+      isFactorProven,
+      isUnverifiedEnough: verification !== 'before-session',
+      isKnownDevice: device?.accounts.includes(proof.accountId) ?? false,
+      mayWrite: canWrite,
+    };
+    const { draft, credential } = sessions.draftSession(realm);
+    try {
+      const signedIn = await beginSession(db, asks, draft, facts);
+      if (!signedIn) return null;
+      const deviceCookie = await sealDevice(deviceSealer, device, proof.accountId);
+      return { ok: true, kind: 'session', credential, deviceCookie, signedIn };
+    } catch (error) {
+      // The general way tries again.
+      if (!isRetryable(error)) throw error;
+      return null;
+    }
   }
 
   async function findUnverified(realm: Realm, accountId: AccountId): Promise<Unverified | null> {

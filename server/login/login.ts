@@ -34,6 +34,7 @@ import { openReturn, type ReturnTo, sealReturn } from './return_handle.ts';
 import { createSecondFactor } from './second_factor.ts';
 import { createLimitQuestions } from './session_limit.ts';
 import { createSignUp } from './sign_up.ts';
+import { beginTry } from './store.ts';
 import { signInTakes } from './throttle.ts';
 
 export type { CodeSignIn, CodeSignInRefused, ShowCode } from './code_sign_in.ts';
@@ -75,7 +76,7 @@ export function createLogin(options: {
   passwords: Passwords;
   mfa: Mfa;
   challenges: Challenges;
-  messages: Pick<Messages, 'send'>;
+  messages: Pick<Messages, 'send' | 'canReach'>;
   letters: Letters;
   codeAccounts: CodeAccounts;
   secrets: readonly string[];
@@ -88,7 +89,16 @@ export function createLogin(options: {
   const deviceSealer = createSealer({ secrets: options.secrets, purpose: 'device' });
   const returnSealer = createSealer({ secrets: options.secrets, purpose: 'return' });
   const tellOfNewDevice = createNewDeviceNotice({ ...options, deviceSealer });
-  const completion = createCompletion({ db, audit, sessions, accounts, mfa, deviceSealer, tellOfNewDevice });
+  const completion = createCompletion({
+    db,
+    audit,
+    sessions,
+    accounts,
+    mfa,
+    deviceSealer,
+    tellOfNewDevice,
+    canWrite: options.messages.canReach('email'),
+  });
   const { complete, completePassword, identify, finish } = completion;
   const limitQuestions = createLimitQuestions({ db, audit, sessions, accounts, finish, tellOfNewDevice });
   const oldSessions = createOldSessions({ fetch: options.fetch, secret: options.oldSessionSecret });
@@ -164,12 +174,14 @@ export function createLogin(options: {
     device: Device | null,
   ): Promise<Proven | SignInRefused> {
     const { realm } = attempt;
-    const account = await accounts.findForSignIn(realm.id, given.identifier);
-    const subject =
-      account?.id ?? hashToken(canonicalIdentifier(given.identifier) ?? given.identifier).toString('base64url');
-    const knownDevice = account && device?.accounts.includes(account.id) ? device.id : null;
-    const takes = signInTakes(realm, { subject, knownDevice, address: attempt.address });
-    const taken = await rateLimits.take(takes);
+    const canonical = canonicalIdentifier(given.identifier);
+    const nobody = hashToken(canonical ?? given.identifier).toString('base64url');
+    const { address } = attempt;
+    const { account, takes, taken } = await beginTry(
+      db,
+      { realmId: realm.id, canonical, nobody, knownAccounts: device?.accounts ?? [] },
+      (subject, isKnown) => signInTakes(realm, { subject, knownDevice: isKnown && device ? device.id : null, address }),
+    );
     if (!taken.isAllowed) {
       await audit.record(db, {
         type: 'sign-in.throttled',
@@ -244,7 +256,7 @@ export function createLogin(options: {
 
   /** Ends the reader's SSO session, and with it the session of every domain, from the next request on. */
   async function signOut(signedIn: SignedIn, why: { reason: RevokeReason; address: string | null }): Promise<void> {
-    await db.transaction((q) => sessions.revoke(q, signedIn.session, why));
+    await sessions.end(signedIn.session, why);
   }
 
   /** The handle that a sign-in page carries. */

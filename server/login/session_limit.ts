@@ -54,7 +54,7 @@ export function createLimitQuestions(options: {
 
   /** Drops the sign-in that waits; all other sessions stay. */
   async function cancel(attempt: Attempt, { held }: LimitQuestion): Promise<void> {
-    await db.transaction((q) => sessions.revoke(q, held, { reason: 'cancelled', address: attempt.address }));
+    await sessions.end(held, { reason: 'cancelled', address: attempt.address });
   }
 
   return { find, proceed, cancel };

@@ -34,6 +34,9 @@ export function signInTakes(
   ];
 }
 
+/** Stands for the subject in the counters of a try whose account the same statement looks up; no key holds it otherwise. */
+export const UNKNOWN_SUBJECT = '{subject}';
+
 /** The counter of a sign-up. */
 export function signUpTakes(realm: Realm, address: string | null): Take[] {
   return [

@@ -12,7 +12,8 @@ import type { GuardedFetch } from '../http/outgoing.ts';
 import type { Keys } from '../keys/keys.ts';
 import type { AccountId, ClientRowId, RealmId, SessionId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import type { RevokedSession } from '../sessions/sessions.ts';
+import type { EndSession, RevokedSession } from '../sessions/sessions.ts';
+import * as endStore from './end_store.ts';
 import { LOGOUT_TOKEN_TYP, logoutClaims } from './logout_token.ts';
 import * as store from './store.ts';
 
@@ -38,6 +39,10 @@ export async function recordEnd(q: Queryable, ended: RevokedSession): Promise<vo
     })),
   );
 }
+
+/** Ends one session and writes all that: in the caller's transaction, or in one of its own. False when it had ended already. */
+export const endSession: EndSession = (q, session, why) =>
+  endStore.endSession(q, session, why, { ...TASK, keyPrefix: KEY_PREFIX });
 
 /** Receipts of a realm, for an operator: of a session, of an account, or the latest. */
 export const listReceipts = (

@@ -1,6 +1,12 @@
 // OpenID Connect on top of the provider: metadata, keys, userinfo, and the end of a session asked for by a client.
 
-export { type BackChannelLogout, createBackChannelLogout, listReceipts, recordEnd } from './back_channel_logout.ts';
+export {
+  type BackChannelLogout,
+  createBackChannelLogout,
+  endSession,
+  listReceipts,
+  recordEnd,
+} from './back_channel_logout.ts';
 export { discoveryDocument } from './discovery.ts';
 export type { Receipt, ReceiptState } from './store.ts';
 export { mappingInput, presentUserinfo, SAMPLE_INPUT } from './userinfo.ts';

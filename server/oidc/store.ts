@@ -43,6 +43,9 @@ const NOTE_CLIENT = writeStatement(
   `insert into session_clients (session_id, client_row_id, realm_id, account_sub)
    select $1, $2, $3, $4 where exists (select from sessions s where s.id = $1) on conflict do nothing`,
 );
+/** State of a new receipt, by its client `c`. */
+export const RECEIPT_STATE_SQL = `case when c.disabled_at is null and c.protocol ->> 'backchannel_logout_uri' is not null then 'pending'
+               when c.domain is not null then 'ended' else 'untold' end`;
 // A client that got tokens, and the client of every host with a domain session; each once.
 const INSERT_RECEIPTS = writeStatement(
   'oidc.insert_receipts',
@@ -53,8 +56,7 @@ const INSERT_RECEIPTS = writeStatement(
      select c.id from clients c where c.realm_id = $2 and c.domain = any($4::text[]))
    insert into logout_receipts (id, realm_id, session_id, account_id, account_sub, client_row_id, state)
    select gen_random_uuid(), $2, $1, a.id, a.sub, c.id,
-          case when c.disabled_at is null and c.protocol ->> 'backchannel_logout_uri' is not null then 'pending'
-               when c.domain is not null then 'ended' else 'untold' end
+          ${RECEIPT_STATE_SQL}
      from visited v join clients c on c.id = v.client_row_id join accounts a on a.id = $3
    on conflict do nothing
    returning id, client_row_id, state`,

@@ -1,10 +1,11 @@
-// Limits on tries, counted in PostgreSQL and so shared by all nodes (rate-limiter-flexible; one atomic upsert per count).
+// Limits on tries, counted in PostgreSQL and so shared by all nodes: one atomic upsert per count, one round trip for all of a try.
 // docs/limits.md is generated from the table of policies.
 
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Database } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
-import { deleteExpiredCounters } from './store.ts';
+import { deleteExpiredCounters, giveBackLimits, takeLimits } from './store.ts';
+
+export { takeValues, toTaken } from './store.ts';
 
 /** Every policy: what is counted, by what, and where the number comes from. */
 export const POLICIES = {
@@ -33,54 +34,16 @@ export type Taken = { isAllowed: true } | { isAllowed: false; policy: Policy; re
 export type RateLimits = ReturnType<typeof createRateLimits>;
 
 /** The counters of this server. */
-export function createRateLimits(options: { db: Database }) {
-  const limiters = new Map<string, RateLimiterPostgres>();
-
-  function limiterFor(take: Take): RateLimiterPostgres {
-    const name = `${take.policy}:${take.points}:${take.seconds}`;
-    const known = limiters.get(name);
-    if (known) return known;
-    const limiter = new RateLimiterPostgres({
-      storeClient: options.db.builder,
-      storeType: 'knex',
-      tableName: 'rate_limits',
-      tableCreated: true,
-      clearExpiredByTimeout: false,
-      keyPrefix: take.policy,
-      points: take.points,
-      duration: take.seconds,
-    });
-    limiters.set(name, limiter);
-    return limiter;
-  }
-
-  async function takeOne(take: Take): Promise<Taken> {
-    try {
-      await limiterFor(take).consume(take.key);
-      return { isAllowed: true };
-    } catch (outcome) {
-      if (!(outcome instanceof RateLimiterRes)) throw outcome;
-      return { isAllowed: false, policy: take.policy, retryAfterSeconds: outcome.msBeforeNext / 1000 };
-    }
-  }
-
+export function createRateLimits({ db }: { db: Database }) {
   /**
    * Counts one try against each limit in turn, before the try is made, so that parallel tries cannot slip past. Stops at the
    * first that refuses: what is refused by a narrow limit must not use up a wide one, or a stranger could close it for all.
    * @param takes narrowest first
    */
-  async function take(takes: readonly Take[]): Promise<Taken> {
-    for (const one of takes) {
-      const taken = await takeOne(one);
-      if (!taken.isAllowed) return taken;
-    }
-    return { isAllowed: true };
-  }
+  const take = (takes: readonly Take[]): Promise<Taken> => takeLimits(db, takes);
 
-  /** Takes a count back: the try turned out to be a rightful one. */
-  async function giveBack(takes: readonly Take[]): Promise<void> {
-    await Promise.all(takes.map((one) => limiterFor(one).reward(one.key)));
-  }
+  /** Takes a count back: the try turned out to be a rightful one. @param takes in the order in which they were taken */
+  const giveBack = (takes: readonly Take[]): Promise<void> => giveBackLimits(db, takes);
 
   const jobs: readonly Job[] = [{ name: 'ratelimit.sweep', everySeconds: 600, run: deleteExpiredCounters }];
 

@@ -17,7 +17,7 @@ import { hashToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
 import * as store from './limit_store.ts';
 import { hashed, lifetimes, newCredential } from './new_session.ts';
-import type { Credential, SignInFacts } from './sessions.ts';
+import type { Credential, EndSession, SignInFacts } from './sessions.ts';
 import { insertSession } from './store.ts';
 
 /** A sign-in that waits. */
@@ -27,14 +27,7 @@ export type HeldSession = { id: SessionId; realmId: RealmId; accountId: AccountI
 export const HELD_SECONDS = 600;
 
 /** @param options revoke: ends one session, as sessions.ts does */
-export function createSessionLimit(options: {
-  db: Database;
-  revoke(
-    q: Queryable,
-    session: { id: SessionId; realmId: RealmId; accountId: AccountId },
-    why: { reason: 'limit'; address: string | null },
-  ): Promise<boolean>;
-}) {
+export function createSessionLimit(options: { db: Database; revoke: EndSession }) {
   const { db, revoke } = options;
 
   /** Ends the oldest sessions of an account until one more fits, before that one begins; concurrent sign-ins take turns. */

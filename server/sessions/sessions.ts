@@ -4,7 +4,7 @@
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Audit } from '../audit/audit.ts';
-import type { Database, Queryable } from '../db/database.ts';
+import { type Database, isRetryable, type Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import {
   type AccountId,
@@ -90,17 +90,25 @@ export type RevokeReason =
 
 export type Sessions = ReturnType<typeof createSessions>;
 
+/** A session to be ended. */
+export type EndingSession = { id: SessionId; realmId: RealmId; accountId: AccountId };
+export type RevokedWhy = { reason: RevokeReason; address: string | null };
+/** Ends one session, tells every node at commit, and records it for all who have to know. False when it had ended already. */
+export type EndSession = (q: Queryable, session: EndingSession, why: RevokedWhy) => Promise<boolean>;
+
 /**
  * The sessions of this server.
- * @param options onRevoked: is told of every session that is ended, in the transaction that ends it
+ * @param options endSession: ends one; onRevoked: is told of every session of an account that is ended with others, in the
+ *   transaction that ends it
  */
 export function createSessions(options: {
   db: Database;
   audit: Audit;
+  endSession: EndSession;
   onRevoked(q: Queryable, revoked: RevokedSession): Promise<void>;
 }) {
   const { db, audit } = options;
-  const limit = createSessionLimit({ db, revoke });
+  const limit = createSessionLimit({ db, revoke: options.endSession });
 
   /**
    * Begins an SSO session and its domain session on the host of the sign-in, inside the caller's transaction. Where the realm
@@ -113,19 +121,16 @@ export function createSessions(options: {
     facts: SignInFacts,
   ): Promise<{ sessionId: SessionId; credential: Credential }> {
     await limit.makeRoom(q, realm, accountId, facts.address);
-    const sessionId = asSessionId(uuidv7());
+    const { draft, credential } = draftSession(realm);
+    await store.insertSession(q, { ...draft, accountId, facts, isHeld: false });
+    return { sessionId: draft.sessionId, credential };
+  }
+
+  /** A session to be on one host: what is stored of it, and what the browser gets once it is. */
+  function draftSession(realm: Realm) {
     const credential = newCredential();
-    await store.insertSession(q, {
-      sessionId,
-      domainSessionId: asDomainSessionId(uuidv7()),
-      realmId: realm.id,
-      accountId,
-      facts,
-      ...lifetimes(realm),
-      ...hashed(credential),
-      isHeld: false,
-    });
-    return { sessionId, credential };
+    const ids = { sessionId: asSessionId(uuidv7()), domainSessionId: asDomainSessionId(uuidv7()) };
+    return { draft: { ...ids, realmId: realm.id, ...lifetimes(realm), ...hashed(credential) }, credential };
   }
 
   /**
@@ -174,27 +179,24 @@ export function createSessions(options: {
   /** Drops the domain session that a browser held before a new one took its place. */
   const removeDomain = (q: Queryable, id: DomainSessionId): Promise<void> => store.deleteDomainSession(q, id);
 
-  /** Ends a session everywhere and tells every node at commit. False when it had ended already. */
-  async function revoke(
-    q: Queryable,
-    session: { id: SessionId; realmId: RealmId; accountId: AccountId },
-    why: { reason: RevokeReason; address: string | null },
-  ): Promise<boolean> {
-    const ended = await store.deleteSession(q, session.id);
-    if (!ended) return false;
-    await recordRevoked(
-      q,
-      { sessionId: session.id, realmId: session.realmId, accountId: session.accountId, hosts: ended.hosts },
-      why,
-    );
-    return true;
+  /** Ends a session everywhere, in the caller's transaction. False when it had ended already. */
+  const revoke = options.endSession;
+
+  /** The same on its own, in one round trip and the wait for every node. */
+  async function end(session: EndingSession, why: RevokedWhy): Promise<boolean> {
+    try {
+      return await revoke(db, session, why);
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      return db.transaction((q) => revoke(q, session, why));
+    }
   }
 
   /** Ends every session of an account, or all but one. @returns how many */
   async function revokeAllOf(
     q: Queryable,
     of: { realmId: RealmId; accountId: AccountId; except?: SessionId },
-    why: { reason: RevokeReason; address: string | null },
+    why: RevokedWhy,
   ): Promise<number> {
     const ended = await store.deleteSessionsOf(q, of.accountId, of.except ?? null);
     for (const { id, hosts } of ended)
@@ -202,11 +204,7 @@ export function createSessions(options: {
     return ended.length;
   }
 
-  async function recordRevoked(
-    q: Queryable,
-    revoked: RevokedSession,
-    why: { reason: RevokeReason; address: string | null },
-  ) {
+  async function recordRevoked(q: Queryable, revoked: RevokedSession, why: RevokedWhy) {
     const { sessionId, realmId, accountId } = revoked;
     await audit.record(q, {
       type: 'session.revoked',
@@ -250,12 +248,14 @@ export function createSessions(options: {
 
   return {
     create,
+    draftSession,
     renew,
     rotate,
     addDomain,
     draftDomain,
     removeDomain,
     revoke,
+    end,
     revokeAllOf,
     removeAllOnHost,
     listOf,

@@ -67,10 +67,9 @@ const INSERT_DOMAIN = writeStatement(
    select $1, s.id, $3, $4, $5 from sessions s where s.id = $2 and ${SESSION_IS_LIVE_SQL} for key share
    returning (select extract(epoch from s.expires_at - causeway_now())::integer from sessions s where s.id = $2) as remaining_seconds`,
 );
-/** Channel on which the id of every ended session is announced. */
+/** Channel on which the id of every ended session is announced, here and by causeway_end_session(). */
 export const SESSIONS_CHANNEL = 'causeway_sessions';
-// Locked first, deleted by a statement of its own: a domain or client that was being added meanwhile is seen by it.
-const LOCK_SESSION = writeStatement('sessions.lock', 'select id from sessions where id = $1 for update');
+// Locked first, deleted by a statement of its own (as causeway_end_session() does): a domain or client that was being added meanwhile is seen by it.
 const LOCK_SESSIONS_OF = writeStatement(
   'sessions.lock_of_account',
   'select id from sessions where account_id = $1 and id is distinct from $2::uuid order by id for update',
@@ -79,11 +78,6 @@ const LOCK_SESSIONS_OF = writeStatement(
 const DELETED =
   'returning sessions.id, array(select distinct d.host from domain_sessions d where d.session_id = sessions.id order by 1) as hosts';
 // The row is deleted and announced in one statement: nobody can hear of it and still find it.
-const DELETE_SESSION = writeStatement(
-  'sessions.delete',
-  `with gone as (delete from sessions where id = $1 ${DELETED})
-   select id, hosts, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
-);
 const DELETE_SESSIONS_OF = writeStatement(
   'sessions.delete_of_account',
   `with gone as (delete from sessions where account_id = $1 and id is distinct from $2::uuid ${DELETED})
@@ -198,13 +192,6 @@ export async function deleteDomainSession(q: Queryable, id: DomainSessionId): Pr
 
 export async function deleteDomainSessionsOn(q: Queryable, host: Host): Promise<void> {
   await q.builder('domain_sessions').where({ host }).delete();
-}
-
-/** Deletes a session inside a transaction. @returns the hosts it was signed in on; null when it had ended already */
-export async function deleteSession(q: Queryable, id: SessionId): Promise<{ hosts: Host[] } | null> {
-  if ((await q.run(LOCK_SESSION, [id])).length === 0) return null;
-  const [row] = await q.run(DELETE_SESSION, [id]);
-  return row ? toDeleted(row) : null;
 }
 
 export async function deleteSessionsOf(

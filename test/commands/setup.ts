@@ -14,6 +14,7 @@ import { asHost } from '../../server/lib/ids.ts';
 import { createLog } from '../../server/lib/log.ts';
 import { createPasswords } from '../../server/passwords/passwords.ts';
 import { createRealms } from '../../server/realms/realms.ts';
+import { endSession, recordEnd } from '../../server/oidc/oidc.ts';
 import { createSessions } from '../../server/sessions/sessions.ts';
 import { createDatabase } from '../support/database.ts';
 
@@ -44,7 +45,7 @@ export async function setUp() {
   const audit = createAudit();
   const realms = createRealms({ db, notifications: null, secrets: () => [SECRET] });
   const clients = createClients({ db, notifications: null, secrets: () => [SECRET] });
-  const sessions = createSessions({ db, audit, onRevoked: async () => undefined });
+  const sessions = createSessions({ db, audit, endSession, onRevoked: recordEnd });
   const accounts = createAccounts({ db, audit, realms, passwords: createPasswords({ concurrency: 1 }) });
 
   const apply = (text: string, options: Options = {}) =>

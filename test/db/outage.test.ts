@@ -73,7 +73,7 @@ test.serial(
   async (t) => {
     const account = await server.makeAccount();
     const lost = forwarder.lostCommits();
-    forwarder.loseNextCommit();
+    forwarder.loseNextCommit('login.begin_session');
     const browser = server.browser();
     const answer = await browser.post(`${API}/login`, { email: account.email, password: PASSWORD });
     t.is(forwarder.lostCommits(), lost + 1);

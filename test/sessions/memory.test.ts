@@ -217,7 +217,7 @@ test.serial(
     try {
       const session = await beginSession(server, await server.makeAccountWithoutPassword());
       await warm(second, session);
-      forwarder.loseNextCommit();
+      forwarder.loseNextCommit('oidc.end_session');
       const out = await send(losing.port, `${NEWS}/api/auth/v1/logout`, {
         headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
       });
