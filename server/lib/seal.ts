@@ -1,10 +1,10 @@
-// Signed values that the browser carries for us (RFC 7515, HS256 by jose): what is inside can be read but not changed. And
+// Signed values that the browser carries for us (RFC 7515, HS256): what is inside can be read but not changed; jose reads them. And
 // encrypted values that we store and must read again ourselves (RFC 7516, A256GCM): a copy of the database gives nobody one.
 // Keys derive from CAUSEWAY_SECRET by HKDF, one per purpose, so a value sealed for one use is worthless for another.
 // Several secrets may be given: the first signs, all verify, so a secret can be replaced without anybody noticing.
 
-import { hkdfSync } from 'node:crypto';
-import { CompactEncrypt, compactDecrypt, jwtVerify, SignJWT } from 'jose';
+import { createHmac, createSecretKey, hkdfSync } from 'node:crypto';
+import { CompactEncrypt, compactDecrypt, jwtVerify } from 'jose';
 
 export type Sealer = ReturnType<typeof createSealer>;
 
@@ -20,14 +20,17 @@ export function deriveKey(secret: string, purpose: string): Uint8Array {
 export function createSealer(options: { secrets: readonly string[]; purpose: string }) {
   const keys = options.secrets.map((secret) => deriveKey(secret, options.purpose));
   const typ = `causeway-${options.purpose}+jwt`;
-  const signingKey = keys[0];
-  if (!signingKey) throw new Error('createSealer needs at least one secret');
+  if (!keys[0]) throw new Error('createSealer needs at least one secret');
+  const signingKey = createSecretKey(keys[0]);
+  const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const header = encoded({ alg: 'HS256', typ });
 
   /** A compact token holding `payload`; valid for `ttlSeconds`, or for as long as its key when that is null. */
   async function seal(payload: Record<string, unknown>, ttlSeconds: number | null): Promise<string> {
-    const token = new SignJWT(payload).setProtectedHeader({ alg: 'HS256', typ });
-    if (ttlSeconds !== null) token.setExpirationTime(Math.floor(Date.now() / 1000) + ttlSeconds);
-    return token.sign(signingKey as Uint8Array);
+    const claims = ttlSeconds === null ? payload : { ...payload, exp: Math.floor(Date.now() / 1000) + ttlSeconds };
+    // RFC 7515 §3.1. Here and now: WebCrypto, by which jose signs, would wait in the queue of the hashing pool.
+    const input = `${header}.${encoded(claims)}`;
+    return `${input}.${createHmac('sha256', signingKey).update(input).digest('base64url')}`;
   }
 
   /** The payload of a token that we sealed for this purpose and that has not expired; null for anything else. */
