@@ -55,6 +55,35 @@ AS $function$
       return null;
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.causeway_end_session(ended uuid)
+ RETURNS TABLE(session_id uuid, hosts text[], client_row_ids bigint[])
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      visited text[];
+    begin
+      perform from sessions where id = ended for update;
+      -- The children go after the statement, so the hosts are still there to be returned.
+      delete from sessions where id = ended
+        returning array(select distinct d.host from domain_sessions d where d.session_id = ended order by 1) into visited;
+      if not found then return; end if;
+      perform pg_notify('causeway_sessions', ended::text);
+      return query
+        with noted as (delete from session_clients c where c.session_id = ended returning c.client_row_id)
+        select ended, visited, array(select client_row_id from noted);
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_give_back_limits(names text[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      for nr in 1 .. cardinality(names) loop
+        update rate_limits set points = points - 1
+          where key = names[nr] and points > 0 and expire > extract(epoch from clock_timestamp()) * 1000;
+      end loop;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.causeway_incarnation()
  RETURNS text
  LANGUAGE sql
@@ -126,6 +155,29 @@ AS $function$
     begin
       perform causeway_invalidate((select array_agg(distinct 'account ' || account_id) from was));
       return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_take_limits(names text[], most integer[], seconds integer[])
+ RETURNS TABLE(refused integer, retry_after_seconds double precision)
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      at_ms bigint := extract(epoch from clock_timestamp()) * 1000;
+      counted integer;
+      until_ms bigint;
+    begin
+      for nr in 1 .. cardinality(names) loop
+        insert into rate_limits as r (key, points, expire) values (names[nr], 1, at_ms + seconds[nr] * 1000::bigint)
+          on conflict (key) do update set
+            points = case when r.expire <= at_ms then 1 else r.points + 1 end,
+            expire = case when r.expire <= at_ms then excluded.expire else r.expire end
+          returning r.points, r.expire into counted, until_ms;
+        if counted > most[nr] then
+          return query select nr, (until_ms - at_ms) / 1000::float8;
+          return;
+        end if;
+      end loop;
+      return query select null::integer, null::float8;
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.causeway_token_families_deleted()

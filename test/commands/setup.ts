@@ -12,9 +12,9 @@ import { Secret } from '../../server/config.ts';
 import { openChanger } from '../../server/db/changer.ts';
 import { asHost } from '../../server/lib/ids.ts';
 import { createLog } from '../../server/lib/log.ts';
+import { endSession, recordEnd } from '../../server/oidc/oidc.ts';
 import { createPasswords } from '../../server/passwords/passwords.ts';
 import { createRealms } from '../../server/realms/realms.ts';
-import { endSession, recordEnd } from '../../server/oidc/oidc.ts';
 import { createSessions } from '../../server/sessions/sessions.ts';
 import { createDatabase } from '../support/database.ts';
 
