@@ -2,7 +2,7 @@
 // session, and nobody has to be written to. complete.ts has the general way, which leaves the same rows.
 
 import { ACCOUNT_COLUMNS, type SignedIn, toAccount } from '../accounts/accounts.ts';
-import type { Queryable } from '../db/database.ts';
+import { isRetryable, type Queryable, type Row } from '../db/database.ts';
 import { writeStatement } from '../db/statement.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { type Sessions, type SignInFacts, toLiveSession } from '../sessions/sessions.ts';
@@ -59,7 +59,7 @@ export async function beginSession(
   draft: ReturnType<Sessions['draftSession']>['draft'],
   facts: SignInFacts,
 ): Promise<SignedIn | null> {
-  const [row] = await q.run(BEGIN, [
+  const values = [
     asks.accountId,
     asks.passwordHash,
     asks.isFactorProven,
@@ -77,6 +77,13 @@ export async function beginSession(
     draft.domainSessionId,
     draft.tokenHash,
     draft.companionHash,
-  ]);
+  ];
+  let row: Row | undefined;
+  try {
+    [row] = await q.run(BEGIN, values);
+  } catch (error) {
+    // A deadlock: the general way tries again.
+    if (!isRetryable(error)) throw error;
+  }
   return row ? { session: toLiveSession(row), account: toAccount(row) } : null;
 }

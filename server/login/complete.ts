@@ -3,7 +3,7 @@
 
 import type { Account, Accounts, SignedIn } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
-import { type Database, isRetryable, type Queryable } from '../db/database.ts';
+import type { Database, Queryable } from '../db/database.ts';
 import { AppError } from '../http/errors.ts';
 import type { AccountId, ClientRowId, Host, PlainToken } from '../lib/ids.ts';
 import type { Sealer } from '../lib/seal.ts';
@@ -161,16 +161,10 @@ export function createCompletion(options: {
       mayWrite: canWrite,
     };
     const { draft, credential } = sessions.draftSession(realm);
-    try {
-      const signedIn = await beginSession(db, asks, draft, facts);
-      if (!signedIn) return null;
-      const deviceCookie = await sealDevice(deviceSealer, device, proof.accountId);
-      return { ok: true, kind: 'session', credential, deviceCookie, signedIn };
-    } catch (error) {
-      // The general way tries again.
-      if (!isRetryable(error)) throw error;
-      return null;
-    }
+    const signedIn = await beginSession(db, asks, draft, facts);
+    if (!signedIn) return null;
+    const deviceCookie = await sealDevice(deviceSealer, device, proof.accountId);
+    return { ok: true, kind: 'session', credential, deviceCookie, signedIn };
   }
 
   async function findUnverified(realm: Realm, accountId: AccountId): Promise<Unverified | null> {

@@ -4,7 +4,7 @@
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Audit } from '../audit/audit.ts';
-import { type Database, isRetryable, type Queryable } from '../db/database.ts';
+import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import {
   type AccountId,
@@ -183,14 +183,8 @@ export function createSessions(options: {
   const revoke = options.endSession;
 
   /** The same on its own, in one round trip and the wait for every node. */
-  async function end(session: EndingSession, why: RevokedWhy): Promise<boolean> {
-    try {
-      return await revoke(db, session, why);
-    } catch (error) {
-      if (!isRetryable(error)) throw error;
-      return db.transaction((q) => revoke(q, session, why));
-    }
-  }
+  const end = (session: EndingSession, why: RevokedWhy): Promise<boolean> =>
+    store.runAlone(db, (q) => revoke(q, session, why));
 
   /** Ends every session of an account, or all but one. @returns how many */
   async function revokeAllOf(

@@ -1,6 +1,6 @@
 // Tables sessions and domain_sessions. Expiry is decided by the database's clock (reliability R-70).
 
-import type { Queryable, Row } from '../db/database.ts';
+import { type Database, isRetryable, type Queryable, type Row } from '../db/database.ts';
 import { readStatement, writeStatement } from '../db/statement.ts';
 import {
   type AccountId,
@@ -192,6 +192,16 @@ export async function deleteDomainSession(q: Queryable, id: DomainSessionId): Pr
 
 export async function deleteDomainSessionsOn(q: Queryable, host: Host): Promise<void> {
   await q.builder('domain_sessions').where({ host }).delete();
+}
+
+/** Runs work of one statement without a transaction around it; in one, and so again, when it met a deadlock. */
+export async function runAlone<T>(db: Database, work: (q: Queryable) => Promise<T>): Promise<T> {
+  try {
+    return await work(db);
+  } catch (error) {
+    if (!isRetryable(error)) throw error;
+    return db.transaction(work);
+  }
 }
 
 export async function deleteSessionsOf(
