@@ -27,7 +27,7 @@ async function main(closers: (() => Promise<void>)[]): Promise<void> {
     databaseUrl: config.databaseUrl.reveal(),
     secrets,
     log,
-    prepare: async () => releaseMemory(),
+    settle: releaseMemory,
   });
   closers.push(server.close);
   log.info({ port: server.port, host: config.host, opsPort: server.opsPort }, 'listening');

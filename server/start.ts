@@ -15,7 +15,8 @@ export type RunningServer = { port: number; opsPort: number | null; services: Se
 
 /**
  * Starts a server.
- * @param options secrets: key material, newest first; prepare: runs after the features are made and before the first request
+ * @param options secrets: key material, newest first; prepare: runs after the features are made and before the first request;
+ *   settle: runs last before it, when everything is made
  * @throws when the port is taken, the database cannot be reached, or the stored realms contradict the configuration
  */
 export async function startServer(options: {
@@ -24,6 +25,7 @@ export async function startServer(options: {
   secrets: readonly string[];
   log: Log;
   prepare?: (services: Services) => Promise<void>;
+  settle?: () => void;
 }): Promise<RunningServer> {
   const { config, databaseUrl, log } = options;
   await migrate(databaseUrl);
@@ -55,6 +57,7 @@ export async function startServer(options: {
       });
     }
     const handle = createFront(services, createApp(services).callback());
+    options.settle?.();
     listeners.public = await listen({ handle, port: config.port, host: config.host });
   } catch (error) {
     await close();

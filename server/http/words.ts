@@ -1,7 +1,7 @@
 // The words of pages and messages: ICU catalogues (views/locales), checked against each other at start, and which language a
 // reader gets. Specs: BCP 47, RFC 4647 §3.4 (lookup), UAX #9 (isolation of names written the other way round).
 
-import { IntlMessageFormat } from 'intl-messageformat';
+import { LazyMessage as IntlMessageFormat } from '../lib/lazy_message.ts';
 
 /** The words of one language. */
 export type Words = {

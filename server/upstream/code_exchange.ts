@@ -2,7 +2,6 @@
 // openid-client; providers without ID tokens are asked for the person with the access token, which is then forgotten.
 
 import { createHmac } from 'node:crypto';
-import * as openid from 'openid-client';
 import type { Connection } from './connection.ts';
 import type { Claims } from './person.ts';
 
@@ -28,9 +27,9 @@ const CANCELLED = ['access_denied', 'user_cancelled_login', 'user_cancelled_auth
 
 /** The address of the provider's page, with everything that the answer is checked against. */
 export function authorizationUrl(connection: Connection, redirectUri: string, proofs: Proofs, challenge: string): URL {
-  const { client, provider, settings } = connection;
+  const { library, client, provider, settings } = connection;
   const scope = (settings.scopes ?? provider.scopes).join(' ');
-  return openid.buildAuthorizationUrl(client, {
+  return library.buildAuthorizationUrl(client, {
     redirect_uri: redirectUri,
     ...(scope !== '' && { scope }),
     state: proofs.state,
@@ -46,13 +45,13 @@ export async function exchangeCode(
   redirectUri: string,
   answer: { parameters: CallbackParameters; proofs: Proofs },
 ): Promise<Exchanged> {
-  const { client, provider } = connection;
+  const { library, client, provider } = connection;
   const { proofs, parameters } = answer;
   const { user, ...checked } = parameters;
   const url = new URL(redirectUri);
   for (const [name, value] of Object.entries(checked)) url.searchParams.set(name, value);
   try {
-    const tokens = await openid.authorizationCodeGrant(client, url, {
+    const tokens = await library.authorizationCodeGrant(client, url, {
       expectedState: proofs.state,
       idTokenExpected: provider.kind === 'oidc',
       ...(provider.usesNonce && { expectedNonce: proofs.nonce }),
@@ -66,7 +65,7 @@ export async function exchangeCode(
     };
   } catch (error) {
     if (connection.isDown()) throw error;
-    return explain(error);
+    return explain(connection, error);
   }
 }
 
@@ -74,7 +73,7 @@ export async function exchangeCode(
 async function completeClaims(connection: Connection, claims: Claims, accessToken: string): Promise<Claims> {
   if (claims['email'] !== undefined || !connection.endpoints.userinfo) return claims;
   // §5.3.2: the sub of both must be the same; openid-client compares them.
-  const more = await openid.fetchUserInfo(connection.client, accessToken, String(claims['sub']));
+  const more = await connection.library.fetchUserInfo(connection.client, accessToken, String(claims['sub']));
   return { ...more, ...claims };
 }
 
@@ -166,20 +165,20 @@ export function valueAt(value: unknown, path: string): unknown {
     );
 }
 
-function explain(error: unknown): Exchanged {
-  if (error instanceof openid.AuthorizationResponseError) {
+function explain({ library }: Connection, error: unknown): Exchanged {
+  if (error instanceof library.AuthorizationResponseError) {
     const detail = `${error.error}${error.error_description ? `: ${error.error_description}` : ''}`;
     return CANCELLED.includes(error.error)
       ? { ok: false, reason: 'cancelled' }
       : { ok: false, reason: 'provider-error', detail: detail.slice(0, LONGEST_DETAIL) };
   }
-  if (error instanceof openid.ResponseBodyError)
+  if (error instanceof library.ResponseBodyError)
     return {
       ok: false,
       reason: 'invalid',
       detail: `${error.error}: ${error.error_description ?? ''}`.slice(0, LONGEST_DETAIL),
     };
-  if (error instanceof openid.ClientError || error instanceof ProviderRefused) {
+  if (error instanceof library.ClientError || error instanceof ProviderRefused) {
     const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
     return { ok: false, reason: 'invalid', detail: `${error.message}${cause}`.slice(0, LONGEST_DETAIL) };
   }

@@ -4,7 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { importPKCS8, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
-import * as openid from 'openid-client';
+import type * as openid from 'openid-client';
 import type { GuardedFetch } from '../http/outgoing.ts';
 import { createBreaker } from '../lib/breaker.ts';
 import { hashToken } from '../lib/token.ts';
@@ -27,6 +27,8 @@ export type Connection = {
   /** Who vouches; part of the key of an identity. */
   issuer: string;
   endpoints: Endpoints;
+  /** Loaded with the first connection: most nodes at rest have none. */
+  library: typeof openid;
   client: openid.Configuration;
   fetch: openid.CustomFetch;
   /** The client secret in the clear, where the provider has one. */
@@ -84,6 +86,7 @@ export function createConnections(options: { realms: Realms; fetch: GuardedFetch
 
   async function connect({ realm, upstream }: { realm: Realm; upstream: StoredUpstream }): Promise<Connection> {
     if (!isProviderKey(upstream.provider)) throw new Error(`the provider ${upstream.provider} is none of this version`);
+    const library = await import('openid-client');
     const provider: Provider = PROVIDERS[upstream.provider];
     const settings = upstream.settings as UpstreamSettings;
     const written = settings.endpoints ?? (settings.issuer ? null : provider.endpoints);
@@ -94,21 +97,21 @@ export function createConnections(options: { realms: Realms; fetch: GuardedFetch
     const authentication =
       provider.authMethod === 'apple'
         ? appleAuthentication(settings, await options.realms.revealSecret(upstream, 'private_key'), issuer)
-        : secretAuthentication(settings.token_endpoint_auth_method ?? provider.authMethod, secret);
+        : secretAuthentication(library, settings.token_endpoint_auth_method ?? provider.authMethod, secret);
     let keySetUrl: string | undefined;
     const fetch = fetchFor(`${realm.id}:${upstream.id}`, (url) => url === keySetUrl);
     const isInsecure = [issuer, written?.token].some((url) => url?.startsWith('http:'));
     const client = written
-      ? new openid.Configuration(metadataOf(issuer, written), settings.client_id, {}, authentication)
-      : await openid.discovery(new URL(issuer), settings.client_id, {}, authentication, {
-          [openid.customFetch]: fetch,
+      ? new library.Configuration(metadataOf(issuer, written), settings.client_id, {}, authentication)
+      : await library.discovery(new URL(issuer), settings.client_id, {}, authentication, {
+          [library.customFetch]: fetch,
           // Only a loopback issuer can have passed the realm file with http.
-          execute: isInsecure ? [openid.allowInsecureRequests] : [],
+          execute: isInsecure ? [library.allowInsecureRequests] : [],
         });
-    client[openid.customFetch] = fetch;
-    if (isInsecure) openid.allowInsecureRequests(client);
+    client[library.customFetch] = fetch;
+    if (isInsecure) library.allowInsecureRequests(client);
     // OpenID Connect Core §3.1.3.7 lets TLS stand for the signature; it is checked all the same (security 160).
-    openid.enableNonRepudiationChecks(client);
+    library.enableNonRepudiationChecks(client);
     const found = client.serverMetadata();
     keySetUrl = found.jwks_uri;
     const endpoints = written ?? {
@@ -117,7 +120,19 @@ export function createConnections(options: { realms: Realms; fetch: GuardedFetch
       ...(found.userinfo_endpoint && { userinfo: found.userinfo_endpoint }),
       ...(found.jwks_uri && { jwks: found.jwks_uri }),
     };
-    return { realm, upstream, provider, settings, issuer: found.issuer, endpoints, client, fetch, secret, isDown };
+    return {
+      realm,
+      upstream,
+      provider,
+      settings,
+      issuer: found.issuer,
+      endpoints,
+      library,
+      client,
+      fetch,
+      secret,
+      isDown,
+    };
   }
 
   function fetchFor(key: string, isKeySet: (url: string) => boolean): openid.CustomFetch {
@@ -191,9 +206,9 @@ function metadataOf(issuer: string, endpoints: Endpoints): openid.ServerMetadata
   };
 }
 
-function secretAuthentication(method: string, secret: string | null): openid.ClientAuth {
-  if (secret === null) return openid.None();
-  return method === 'client_secret_basic' ? openid.ClientSecretBasic(secret) : openid.ClientSecretPost(secret);
+function secretAuthentication(library: typeof openid, method: string, secret: string | null): openid.ClientAuth {
+  if (secret === null) return library.None();
+  return method === 'client_secret_basic' ? library.ClientSecretBasic(secret) : library.ClientSecretPost(secret);
 }
 
 /** Apple takes a JWT, signed by the key of the developer, for a client secret. */
