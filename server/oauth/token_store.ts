@@ -124,7 +124,7 @@ const INSERT_REFRESH = writeStatement(
 const FAMILY_COLUMNS =
   'f.id as family_id, f.realm_id, f.client_row_id, f.account_id, f.session_id, f.sid, f.scopes as family_scopes, f.detail';
 /** Whether a family `f` is live: with its session, if it ends with one, and its account, if it has one. */
-export const FAMILY_LIVES = `f.expires_at > causeway_now() and (f.session_id is null or exists (select from sessions s where s.id = f.session_id and ${SESSION_IS_LIVE_SQL}))
+const FAMILY_LIVES = `f.expires_at > causeway_now() and (f.session_id is null or exists (select from sessions s where s.id = f.session_id and ${SESSION_IS_LIVE_SQL}))
       and (f.account_id is null or exists (select from accounts a where a.id = f.account_id and a.disabled_at is null))`;
 // All that wait in one turn of the event loop are asked about at once. A family is live as FAMILY_LIVES says.
 const FIND_ACTIVE = readStatement(

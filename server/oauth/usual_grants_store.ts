@@ -6,7 +6,7 @@ import { isRetryable, type Queryable, type Row, sqlState } from '../db/database.
 import { type Statement, writeStatement } from '../db/statement.ts';
 import type { ClientRowId, RealmId, TokenHash } from '../lib/ids.ts';
 import { SESSION_IS_LIVE_SQL } from '../sessions/sessions.ts';
-import { type CodeDetail, FAMILY_LIVES, GRACE_SQL, type GrantDetail } from './token_store.ts';
+import { type CodeDetail, GRACE_SQL, type GrantDetail } from './token_store.ts';
 import { ACCESS_TOKEN_SECONDS, FAMILY_SECONDS } from './tokens.ts';
 
 export type AskedByCode = {
@@ -37,6 +37,8 @@ export type AskedByRefreshToken = {
 export type Granted = { account: Account; sid: string | null; scopes: readonly string[]; detail: GrantDetail };
 
 const ACCOUNT = ACCOUNT_COLUMNS.map((name) => `p.${name}`).join(', ');
+/** What an answer is made of. */
+const GIVEN = ['nr', 'detail', 'scopes', ...ACCOUNT_COLUMNS].map((name) => `live.${name}`).join(', ');
 const inSeconds = (seconds: string) => `causeway_now() + make_interval(secs => ${seconds}::integer)`;
 const SECONDS = [ACCESS_TOKEN_SECONDS, FAMILY_SECONDS.online, FAMILY_SECONDS.offline] as const;
 
@@ -81,7 +83,7 @@ const GRANT_BY_CODE = writeStatement(
      insert into refresh_tokens (token_hash, family_id, dpop_jkt, expires_at)
      select asked.refresh_hash, asked.family_id, asked.refresh_jkt, ${inSeconds('live.lasts')}
        from asked join live using (nr) join used on used.id = asked.family_id where asked.refresh_hash is not null)
-   select live.* from live join used on used.id = live.family_id`,
+   select ${GIVEN}, live.session_id from live join used on used.id = live.family_id`,
 );
 /**
  * Refresh tokens of those that may use them, as `live`. RFC 6749 §6: by their client, for no more than was granted; RFC 9449 §5:
@@ -97,9 +99,10 @@ const liveRefreshTokens = ({ when, locks }: { when: string; locks: string }) => 
        join refresh_tokens r on r.token_hash = a.token_hash
        join token_families f on f.id = r.family_id and f.client_row_id = a.client_row_id
        join accounts p on p.id = f.account_id
+       left join sessions s on s.id = f.session_id
       where ${when} and r.expires_at > causeway_now() and (r.dpop_jkt is null or r.dpop_jkt = a.jkt)
         and (a.scope is null or string_to_array(a.scope, ' ') <@ f.scopes)
-        and ${FAMILY_LIVES} and p.disabled_at is null
+        and f.expires_at > causeway_now() and (f.session_id is null or (${SESSION_IS_LIVE_SQL})) and p.disabled_at is null
       order by f.id, r.token_hash for key share of f ${locks})`;
 // RFC 9700 §4.14.2: a refresh token is used once, and what comes in its place is noted with it.
 const GRANT_BY_REFRESH_TOKEN = writeStatement(
@@ -117,7 +120,7 @@ const GRANT_BY_REFRESH_TOKEN = writeStatement(
      insert into refresh_tokens (token_hash, family_id, dpop_jkt, expires_at)
      select live.successor_hash, live.family_id, live.dpop_jkt, ${inSeconds('live.lasts')}
        from live join used on used.token_hash = live.successor_hash)
-   select live.* from live join used on used.token_hash = live.successor_hash`,
+   select ${GIVEN}, live.sid from live join used on used.token_hash = live.successor_hash`,
 );
 // Parallel tabs, a lost answer: within the grace the same successor again, unless that was used.
 const GRANT_AGAIN = writeStatement(
@@ -129,7 +132,7 @@ const GRANT_AGAIN = writeStatement(
    accessed as (
      insert into access_tokens (token_hash, family_id, scopes, dpop_jkt, expires_at)
      select live.access_hash, live.family_id, live.scopes, live.jkt, ${inSeconds('$8')} from live)
-   select live.* from live`,
+   select ${GIVEN}, live.sid, live.given_jwe from live`,
 );
 
 /** Exchanges codes; null for each that is not to be exchanged in this way, and is untouched. */

@@ -5,6 +5,18 @@ import { startTestServer } from '../support/server.ts';
 const server = await startTestServer();
 test.after.always(() => server.close());
 
+const REFRESH_VALUES = [
+  "'{}'::bytea[]",
+  "'{}'::bigint[]",
+  "'{}'::text[]",
+  "'{}'::text[]",
+  "'{}'::bytea[]",
+  "'{}'::text[]",
+  "'{}'::bytea[]",
+  '1::integer',
+  '1::integer',
+  '1::integer',
+];
 /** Hot statements, with values of the right types. */
 const HOT: Record<string, string[]> = {
   'accounts.find_signed_in': ["'{}'::bytea[]", "'{}'::text[]"],
@@ -34,6 +46,33 @@ const HOT: Record<string, string[]> = {
     "'{}'::text[]",
     "'{}'::inet[]",
   ],
+  'oauth.insert_provider_codes': [
+    "'{}'::bytea[]",
+    "'{}'::uuid[]",
+    "'{}'::bigint[]",
+    "'{}'::text[]",
+    "'{}'::text[]",
+    "'{}'::integer[]",
+  ],
+  'oauth.grant_by_code': [
+    "'{}'::bytea[]",
+    "'{}'::bigint[]",
+    "'{}'::bigint[]",
+    "'{}'::text[]",
+    "'{}'::text[]",
+    "'{}'::text[]",
+    "'{}'::uuid[]",
+    "'{}'::bytea[]",
+    "'{}'::bytea[]",
+    "'{}'::text[]",
+    '1::integer',
+    '1::integer',
+    '1::integer',
+  ],
+  'oauth.grant_by_refresh_token': REFRESH_VALUES,
+  'oauth.grant_again_by_refresh_token': REFRESH_VALUES,
+  'oauth.find_active_tokens': ["'{}'::bytea[]"],
+  'oauth.find_consents': ["'{}'::bigint[]", "'{}'::bigint[]"],
   'accounts.find_for_sign_in': ['1::bigint', "'a@b.example'::text"],
   'oauth.consume_code': ["'\\x00'::bytea"],
   'oauth.find_code': ["'\\x00'::bytea"],
