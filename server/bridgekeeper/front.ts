@@ -8,7 +8,7 @@ import type { Clients } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
 import { parseNetworks } from '../http/address.ts';
-import { standardHeaderPairs } from '../http/headers.ts';
+import { createHeadWriter } from '../http/headers.ts';
 import { LONGEST_TARGET } from '../http/server.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -49,12 +49,12 @@ export function createFront(
 ) {
   const { config, realms, clients, accounts, reader, signedInMemory, oauth, log, metrics } = services;
   const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });
-  const standard = standardHeaderPairs().flat();
+  const writeHead = createHeadWriter();
   const nextId = createRandomTexts(ID_BYTES);
 
   const write: WriteAnswer = (response, { status, headers, body, isAscii }) => {
     const id = nextId();
-    response.writeHead(status, [...standard, 'X-Request-Id', id, ...headers]);
+    writeHead(response, status, ['X-Request-Id', id, ...headers]);
     response.end(body, isAscii ? 'latin1' : 'utf8');
     return id;
   };

@@ -1,7 +1,7 @@
 // Headers that every answer carries, set before anything can go wrong, so that errors have them too. Pages replace the
 // content security policy by their own (http/page.ts).
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import type { Middleware } from './route.ts';
 
@@ -42,7 +42,40 @@ export function standardHeaders(): Middleware {
   };
 }
 
-/** The same headers as names and values, worked out once; for an answer that is written without Koa. */
+/** Writes status and headers of an answer that is made without Koa: the standard ones, and some more as a flat list. */
+export type WriteHead = (response: ServerResponse, status: number, more: readonly string[]) => void;
+
+/**
+ * Node checks every header of every answer letter by letter. The standard ones never change: they are checked when this is made,
+ * and then put into the head as one text. Where a version of Node builds its heads in another way, they are written one by one.
+ */
+export function createHeadWriter(): WriteHead {
+  const pairs = standardHeaderPairs();
+  const list = pairs.flat();
+  const oneByOne: WriteHead = (response, status, more) => void response.writeHead(status, [...list, ...more]);
+  const probe = probeHead();
+  for (const [name, value] of pairs) probe.setHeader(name, value);
+  probe.writeHead(200);
+  if (!holdsHead(probe)) return oneByOne;
+  const block = pairs.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return (response, status, more) => {
+    response.writeHead(status, [...more]);
+    if (!holdsHead(response)) throw new Error('Node has changed how it holds a head');
+    response._header = `${response._header.slice(0, -2)}${block}\r\n`;
+  };
+}
+
+/** An answer to nobody. */
+const probeHead = () =>
+  new ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1, headers: {} } as IncomingMessage);
+
+/** Whether the head of an answer is a text that is not yet sent, as `writeHead` leaves it. */
+function holdsHead(response: ServerResponse): response is ServerResponse & { _header: string } {
+  const head = (response as { _header?: unknown })._header;
+  return typeof head === 'string' && head.endsWith('\r\n\r\n');
+}
+
+/** The same headers as names and values. */
 export function standardHeaderPairs(): [name: string, value: string][] {
   const pairs = Object.entries(UNCACHEABLE);
   const response = {

@@ -1,11 +1,11 @@
 // The grants of the token endpoint, each in the order of its section: authorization_code (RFC 6749 §4.1.3), refresh_token (§6,
 // RFC 9700 §4.14.2), client_credentials (§4.4).
 
-import { v7 as uuidv7 } from 'uuid';
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId } from '../lib/ids.ts';
+import { createUuid } from '../lib/random.ts';
 import { hashToken, isTaggedToken, parseToken } from '../lib/token.ts';
 import { oauthError } from './oauth_error.ts';
 import { isVerified } from './pkce.ts';
@@ -104,7 +104,7 @@ export function createGrants(options: {
     const { scopes, nonce, codeChallenge: _, dpopJkt: __, ...detail } = code.detail;
     const isOffline = scopes.includes('offline_access');
     const family: store.Family = {
-      id: uuidv7(),
+      id: createUuid(),
       realmId: realm.id,
       clientRowId: client.id,
       accountId: account.id,
@@ -235,7 +235,7 @@ export function createGrants(options: {
     const sign = await tokens.signer(realm, client);
     return db.transaction(async (q) => {
       const family: store.Family = {
-        id: uuidv7(),
+        id: createUuid(),
         realmId: realm.id,
         clientRowId: client.id,
         accountId: null,

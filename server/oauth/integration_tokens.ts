@@ -3,12 +3,12 @@
 // publisher's APIs to check against the key set; nothing of this server opens with it.
 
 import { SignJWT } from 'jose';
-import { v7 as uuidv7 } from 'uuid';
 import type { Audit } from '../audit/audit.ts';
 import type { Client, Clients } from '../clients/clients.ts';
 import type { Database } from '../db/database.ts';
 import { AppError } from '../http/errors.ts';
 import type { Keys } from '../keys/keys.ts';
+import { createUuid } from '../lib/random.ts';
 import type { Realm } from '../realms/realms.ts';
 import { basicHeaders, isSecretOf, parseBasic } from './client_authentication.ts';
 
@@ -63,7 +63,7 @@ export function createIntegrationTokens(options: { db: Database; audit: Audit; c
       client_id: client.clientId,
       iat: now,
       exp: now + ADMIN_TOKEN_SECONDS,
-      jti: uuidv7(),
+      jti: createUuid(),
     };
     const token = await keys.sign(realm.id, 'RS256', claims, { typ: ADMIN_TOKEN_TYP });
     await audit.record(db, { type: 'admin-token.issued', realmId: realm.id, clientId: client.clientId, address });

@@ -3,11 +3,11 @@
 
 import { createHash } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader, type JWTPayload } from 'jose';
-import { v7 as uuidv7 } from 'uuid';
 import type { Account } from '../accounts/accounts.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Queryable } from '../db/database.ts';
 import { ALGS, type Keys, type Signer } from '../keys/keys.ts';
+import { createUuid } from '../lib/random.ts';
 import { deriveKey } from '../lib/seal.ts';
 import { createTaggedToken, hashToken, isTaggedToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
@@ -93,7 +93,7 @@ export function createTokens(options: { keys: Keys }) {
       scope: more.scopes.join(' '),
       iat: now,
       exp: now + ACCESS_TOKEN_SECONDS,
-      jti: uuidv7(),
+      jti: createUuid(),
       ...(account && { auth_time: family.detail.authTime }),
       ...(more.dpopJkt && { cnf: { jkt: more.dpopJkt } }),
     };

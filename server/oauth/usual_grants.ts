@@ -1,10 +1,10 @@
 // The usual case of a grant in one round trip, shared by all that come in one turn of the event loop. Whatever is not usual is
 // left untouched, and grants.ts then judges it, refuses it, and ends what was misused.
 
-import { v7 as uuidv7 } from 'uuid';
 import type { Database } from '../db/database.ts';
 import type { Signer } from '../keys/keys.ts';
 import { inOneTurn } from '../lib/one_turn.ts';
+import { createUuid } from '../lib/random.ts';
 import { createTaggedToken, hashToken } from '../lib/token.ts';
 import { challengeOf } from './pkce.ts';
 import {
@@ -51,7 +51,7 @@ export function createUsualGrants(options: { db: Database; tokens: Tokens }) {
       redirectUri,
       challenge,
       dpopJkt,
-      familyId: uuidv7(),
+      familyId: createUuid(),
       accessHash: hashToken(accessToken),
       refreshHash: refreshToken === null ? null : hashToken(refreshToken),
       refreshJkt: boundKey(asking),

@@ -1,7 +1,7 @@
 // The logout token (OpenID Connect Back-Channel Logout 1.0 §2.4): tells one client that one session is over, and nothing else.
 
 import type { JWTPayload } from 'jose';
-import { v7 as uuidv7 } from 'uuid';
+import { createUuid } from '../lib/random.ts';
 
 /** §2.4 recommends the explicit type, so that no other JWT of ours passes for one (RFC 8725 §3.11). */
 export const LOGOUT_TOKEN_TYP = 'logout+jwt';
@@ -25,7 +25,7 @@ export function logoutClaims(of: {
     aud: of.audience,
     iat: of.now,
     exp: of.now + LIFETIME_SECONDS,
-    jti: uuidv7(),
+    jti: createUuid(),
     events: { [LOGOUT_EVENT]: {} },
     // §2.4: sub, sid or both. Both, so that a client ends exactly this session. A nonce is PROHIBITED.
     sub: of.sub,

@@ -1,7 +1,6 @@
 // The most sessions that an account may have at once (ASVS 7.1.2), and what a sign-in beyond them leads to: the oldest end, or
 // the sign-in waits until its reader has said what shall happen.
 
-import { v7 as uuidv7 } from 'uuid';
 import type { Database, Queryable } from '../db/database.ts';
 import {
   type AccountId,
@@ -13,6 +12,7 @@ import {
   type RealmId,
   type SessionId,
 } from '../lib/ids.ts';
+import { createUuid } from '../lib/random.ts';
 import { hashToken } from '../lib/token.ts';
 import type { Realm } from '../realms/realms.ts';
 import * as store from './limit_store.ts';
@@ -54,8 +54,8 @@ export function createSessionLimit(options: { db: Database; revoke: EndSession }
   async function hold(q: Queryable, realm: Realm, accountId: AccountId, facts: SignInFacts): Promise<PlainToken> {
     const credential = newCredential();
     await insertSession(q, {
-      sessionId: asSessionId(uuidv7()),
-      domainSessionId: asDomainSessionId(uuidv7()),
+      sessionId: asSessionId(createUuid()),
+      domainSessionId: asDomainSessionId(createUuid()),
       realmId: realm.id,
       accountId,
       facts,

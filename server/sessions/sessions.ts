@@ -2,7 +2,6 @@
 // that host's `qt-auth` cookie). A row in PostgreSQL is the single source of truth; ending a session is deleting it, and
 // every child with it, so the next request on any host of any node finds nothing.
 
-import { v7 as uuidv7 } from 'uuid';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
@@ -16,6 +15,7 @@ import {
   type RealmId,
   type SessionId,
 } from '../lib/ids.ts';
+import { createUuid } from '../lib/random.ts';
 import type { Realm } from '../realms/realms.ts';
 import { createSessionLimit } from './limit.ts';
 import { hashed, lifetimes, newCredential } from './new_session.ts';
@@ -129,7 +129,7 @@ export function createSessions(options: {
   /** A session to be on one host: what is stored of it, and what the browser gets once it is. */
   function draftSession(realm: Realm) {
     const credential = newCredential();
-    const ids = { sessionId: asSessionId(uuidv7()), domainSessionId: asDomainSessionId(uuidv7()) };
+    const ids = { sessionId: asSessionId(createUuid()), domainSessionId: asDomainSessionId(createUuid()) };
     return { draft: { ...ids, realmId: realm.id, ...lifetimes(realm), ...hashed(credential) }, credential };
   }
 
@@ -164,7 +164,7 @@ export function createSessions(options: {
     sessionId: SessionId,
     host: Host,
   ): Promise<{ id: DomainSessionId; credential: Credential; remainingSeconds: number } | null> {
-    const id = asDomainSessionId(uuidv7());
+    const id = asDomainSessionId(createUuid());
     const credential = newCredential();
     const remainingSeconds = await store.insertDomainSession(q, { id, sessionId, host, ...hashed(credential) });
     return remainingSeconds === null ? null : { id, credential, remainingSeconds };
@@ -173,7 +173,7 @@ export function createSessions(options: {
   /** A domain session to be: what is stored of it, and what the browser gets once it is. */
   function draftDomain() {
     const credential = newCredential();
-    return { draft: { id: asDomainSessionId(uuidv7()), ...hashed(credential) }, credential };
+    return { draft: { id: asDomainSessionId(createUuid()), ...hashed(credential) }, credential };
   }
 
   /** Drops the domain session that a browser held before a new one took its place. */

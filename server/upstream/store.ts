@@ -1,9 +1,9 @@
 // Tables upstream_identities and upstream_attempts.
 
-import { v7 as uuidv7 } from 'uuid';
 import type { Queryable, Row } from '../db/database.ts';
 import { readStatement, writeStatement } from '../db/statement.ts';
 import { type AccountId, asAccountId, asSessionId, type RealmId, type SessionId, type TokenHash } from '../lib/ids.ts';
+import { createUuid } from '../lib/random.ts';
 import type { UpstreamPerson } from './person.ts';
 import type { Identity } from './upstream.ts';
 
@@ -88,7 +88,7 @@ export async function insertIdentity(
   of: { realmId: RealmId; accountId: AccountId; upstreamId: string; person: UpstreamPerson },
 ): Promise<boolean> {
   const { realmId, accountId, upstreamId, person } = of;
-  const values = [uuidv7(), realmId, person.issuer, person.subject, accountId, upstreamId, emailOf(person)];
+  const values = [createUuid(), realmId, person.issuer, person.subject, accountId, upstreamId, emailOf(person)];
   return (await q.run(INSERT_IDENTITY, values)).length === 1;
 }
 
