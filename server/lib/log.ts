@@ -32,7 +32,7 @@ export function createLog(options: { level: string; destination?: { write(line: 
 
 /** Standard output whose reader may go away: a closed pipe costs log lines, never the server. */
 function standardOutput() {
-  const destination = pino.destination({ dest: 1, sync: false, minLength: 16_384, periodicFlush: FLUSH_MS });
+  const destination = pino.destination({ dest: 1, sync: false, minLength: 8192, periodicFlush: FLUSH_MS });
   destination.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
   return destination;
