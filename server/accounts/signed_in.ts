@@ -22,15 +22,11 @@ export function createSignedInSearch(options: { db: Database; memory?: SignedInM
         return null;
       case 'header': {
         const known = memory?.find(presented, host);
-        return known ?? keep(presented, host, (found) => found);
+        return known ?? look(presented, host);
       }
       case 'cookie': {
         const known = memory?.find(presented, host);
-        const companionHash = () => hashToken(presented.companion);
-        return (
-          known ??
-          keep(presented, host, (found) => (isSameHash(found.session.companionHash, companionHash()) ? found : null))
-        );
+        return known ?? look(presented, host);
       }
       case 'both': {
         // Two identities in one request are nobody's: no silent precedence.
@@ -45,16 +41,17 @@ export function createSignedInSearch(options: { db: Database; memory?: SignedInM
     }
   };
 
-  async function keep(
+  async function look(
     presented: Extract<Presented, { kind: 'cookie' | 'header' }>,
     host: Host,
-    check: (found: SignedIn) => SignedIn | null,
   ): Promise<SignedIn | null> {
     // Taken before the read can be sent.
     const mark = memory?.markRead();
     const found = await read({ tokenHash: hashToken(presented.token), host });
-    const checked = found && check(found);
-    if (checked && mark) memory?.keep(presented, host, checked, mark);
-    return checked;
+    if (!found) return null;
+    const { signedIn, companionHash } = found;
+    if (presented.kind === 'cookie' && !isSameHash(companionHash, hashToken(presented.companion))) return null;
+    if (mark) memory?.keep(presented, host, signedIn, mark);
+    return signedIn;
   }
 }

@@ -56,14 +56,21 @@ export const FIND_FOR_SIGN_IN_SQL = `(select id, password_hash, disabled_at is n
    order by rank limit 1`;
 const FIND_FOR_SIGN_IN = readStatement('accounts.find_for_sign_in', FIND_FOR_SIGN_IN_SQL);
 
+/** Somebody who is signed in by a token, and the hash of the companion that must come with it in a cookie. */
+export type FoundByToken = { signedIn: SignedIn; companionHash: Buffer };
+
 /** Who is signed in by each of these tokens on its host, in the order asked; null for nobody. */
 export async function findSignedIn(
   q: Queryable,
   asked: readonly { tokenHash: TokenHash; host: Host }[],
-): Promise<(SignedIn | null)[]> {
+): Promise<(FoundByToken | null)[]> {
   const rows = await q.run(FIND_SIGNED_IN, [asked.map(({ tokenHash }) => tokenHash), asked.map(({ host }) => host)]);
-  const found: (SignedIn | null)[] = asked.map(() => null);
-  for (const row of rows) found[Number(row['nr']) - 1] = { session: toLiveSession(row), account: toAccount(row) };
+  const found: (FoundByToken | null)[] = asked.map(() => null);
+  for (const row of rows)
+    found[Number(row['nr']) - 1] = {
+      signedIn: { session: toLiveSession(row), account: toAccount(row) },
+      companionHash: row['companion_hash'] as Buffer,
+    };
   return found;
 }
 

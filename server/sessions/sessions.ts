@@ -46,7 +46,6 @@ export type LiveSession = {
   realmId: RealmId;
   accountId: AccountId;
   domainSessionId: DomainSessionId;
-  companionHash: Buffer;
   authenticatedAt: Date;
   /** How the reader proved who they are, the last time (RFC 8176). */
   amr: readonly string[];

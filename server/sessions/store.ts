@@ -43,7 +43,6 @@ export function toLiveSession(row: Row): LiveSession {
     realmId: asRealmId(String(row['session_realm_id'])),
     accountId: asAccountId(String(row['account_id'])),
     domainSessionId: asDomainSessionId(String(row['domain_session_id'])),
-    companionHash: row['companion_hash'] as Buffer,
     authenticatedAt: row['authenticated_at'] as Date,
     amr: row['amr'] as string[],
     ageSeconds: Number(row['age_seconds']),

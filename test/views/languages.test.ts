@@ -78,7 +78,7 @@ test('an Accept-Language that is no language is no error, and letters then have 
   const page = await server.browser().navigate(`${AUTH}/login`, { headers: { 'Accept-Language': '1, x-, en--' } });
   t.is(page.status, 200);
   const ctx = (header: string) =>
-    ({ get: () => header, acceptsLanguages: () => header.split(','), state: {} }) as unknown as Context;
+    ({ get: () => header, acceptsLanguages: () => header.split(','), state: {}, session: {} }) as unknown as Context;
   t.is(languageOfRequest(ctx('1,x-,en--')), 'en');
   t.is(languageOfRequest(ctx('x-,pt-BR')), 'pt-BR');
 });
