@@ -7,6 +7,7 @@ import type { Accounts, SignedIn } from '../accounts/accounts.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { AccessLines } from '../http/access_log.ts';
 import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
+import { noteFailure } from '../http/failures.ts';
 import { parseQuery } from '../http/query.ts';
 import type { Target } from '../http/redirect.ts';
 import { parseToken } from '../lib/token.ts';
@@ -45,7 +46,7 @@ export function createHop(options: {
       try {
         if (isOrdinary(front.asked)) sent = await stepOf(front)(front);
       } catch {
-        // Whatever is wrong is wrong there too, and is told as everywhere.
+        // Whatever is wrong is wrong there too, and is told as everywhere; of a write it has been noted.
       }
       if (sent) send(front, sent, startedAt);
       else general(front);
@@ -75,7 +76,7 @@ export function createHop(options: {
     if (!found || found.session.isSeenStale) return null;
     const decision = await decide(front, { isSignedIn: true });
     if (decision?.kind !== 'issue') return null;
-    const code = await oauth.issueCode(found.session, decision.draft);
+    const code = await written(front, oauth.issueCode(found.session, decision.draft));
     return code && { route: 'bridgekeeper.authorize', to: codeAddress(decision.draft, code), cookies: [] };
   }
 
@@ -113,7 +114,7 @@ export function createHop(options: {
     const flows = flowsIn(cookies);
     const code = parseToken(parseQuery(queryOf(request), ['code', 'callback_uri']).code);
     if (!code || flows.length === 0) return null;
-    const made = await oauth.redeemFresh({
+    const redemption = {
       kind: 'session',
       code,
       host: site.domain.host,
@@ -121,7 +122,8 @@ export function createHop(options: {
       flowHashes: flows.map(({ hash }) => hash),
       current: null,
       address: addressOf(request, asked, place),
-    });
+    } as const;
+    const made = await written(front, oauth.redeemFresh(redemption));
     if (made?.kind !== 'created') return null;
     const kept = credentialCookies(made.credential, made.remainingSeconds);
     return {
@@ -141,6 +143,16 @@ export function createHop(options: {
   }
 
   return { authorize, land };
+}
+
+/** A write that fails is not begun again by the general way, which only tells of it. */
+async function written<T>({ request }: FrontRequest, writing: Promise<T>): Promise<T> {
+  try {
+    return await writing;
+  } catch (error) {
+    noteFailure(request, error);
+    throw error;
+  }
 }
 
 /** Opened as a page, by somebody who wants to see it now. Anything else is judged by the general way. */

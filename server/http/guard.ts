@@ -3,6 +3,7 @@
 import { allowOrigin, answerPreflight, type MayRead } from './cors.ts';
 import { guardForm, guardJson, requireOwnOrigin } from './csrf.ts';
 import { AppError } from './errors.ts';
+import { throwNoted } from './failures.ts';
 import { isPrefetch, isSubresource } from './fetch_metadata.ts';
 import type { Context, Middleware, Route } from './route.ts';
 
@@ -35,6 +36,7 @@ export function guardRoute(
     if (route.answers === 'json' && isSubresource(ctx))
       throw new AppError('forbidden', { description: 'This address is not a part of a page.' });
     guardOrigin(ctx, route, domain.origin);
+    throwNoted(ctx.req);
     await route.handle(ctx);
   };
 }

@@ -8,6 +8,7 @@ import { argon2id, isCurrent } from './argon2id.ts';
 import type { BreachedPasswords } from './breached.ts';
 import { createCommonPasswords } from './common.ts';
 import { standInFor, verifyForeign } from './foreign_hash.ts';
+import { lowerPoolPriority } from './thread_priority.ts';
 
 export { type BreachedPasswords, createBreachedPasswords } from './breached.ts';
 export { standInFor } from './foreign_hash.ts';
@@ -30,6 +31,8 @@ export function createPasswords(options: { concurrency: number; isBreached?: Bre
   const longestQueue = LONGEST_QUEUE_PER_CORE * options.concurrency;
   // Verified against when there is no account, so that a stranger's sign-in takes as long as a wrong password.
   const nobody = argon2id.hash('nobody has this password');
+  // That has started the threads.
+  lowerPoolPriority();
 
   async function admit<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (queue.size >= longestQueue)
