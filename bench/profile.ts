@@ -1,7 +1,7 @@
 // Where the time of one operation goes: the server under V8's sampling profiler, while the load generator asks for it. What
 // comes out is a table of the functions that took most by themselves, and a flame graph.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import * as says from './conversations.ts';
@@ -28,23 +28,46 @@ export const PROFILED = {
 } as const satisfies Record<string, (stage: Stage) => Conversation>;
 export type Profiled = keyof typeof PROFILED;
 
-/** The report `profile`: every operation's hottest functions on the screen, its flame graph in docs/. */
+/** The report `profile`: every operation's hottest functions and its flame graph, in docs/profile.md. */
 export async function reportProfile(bench: Bench): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-measured-'));
+  const sections: string[] = [];
   try {
     const stage = await setStage({ databaseUrl: bench.databaseUrl, folder, readers: bench.isQuick ? 8 : 64 });
     for (const name of Object.keys(PROFILED) as Profiled[]) {
       const { root, perCoreSecond } = await profileOperation(stage, name, { seconds: bench.isQuick ? 0.5 : 5 });
-      bench.say(`${name}: ${Math.round(perCoreSecond)} per core-second under the profiler`);
-      for (const line of listHottest(root, 15)) bench.say(line);
+      const rate = `${Math.round(perCoreSecond)} per core-second under the profiler`;
+      const hottest = listHottest(root, 12);
+      bench.say(`${name}: ${rate}`);
+      for (const line of hottest) bench.say(line);
+      sections.push(
+        `## ${name}\n\n${rate}. Most by themselves:\n\n\`\`\`\n${hottest.join('\n')}\n\`\`\`\n\n${picturesOf(name)}`,
+      );
       if (bench.isQuick) continue;
       const subtitle = `Processor time of the server while it answers, its start included. ${bench.machine}.`;
       const svg = drawFlameGraph(`Where the time goes: ${name}`, subtitle, root);
-      writeFileSync(join(ROOT, 'docs', `flame-${name}.svg`), svg);
+      writeFileSync(join(DOCS, `flame-${name}.svg`), svg);
     }
+    if (!bench.isQuick) writeFileSync(join(DOCS, 'profile.md'), `${HEAD}\n${sections.join('\n\n')}\n`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const DOCS = join(ROOT, 'docs');
+const HEAD = `<!-- Written by \`npm run bench -- profile\`. Do not edit. -->
+
+# Where the time goes
+
+The server under V8's profiler while it is asked for one thing at a time, by 64 connections. Rates are lower than without a
+profiler; docs/performance.md has those. System calls count as the function that makes them.
+`;
+
+/** The flame graph of an operation, and the one from before the work on speed, where there is one. */
+function picturesOf(name: Profiled): string {
+  const before = `flame-${name}-before.svg`;
+  const picture = `![flame graph of ${name}](flame-${name}.svg)`;
+  return existsSync(join(DOCS, before)) ? `${picture}\n\nBefore:\n\n![the same before](${before})` : picture;
 }
 
 /** Profiles one operation. @returns the tree of its frames and how many operations a core-second yielded meanwhile */
