@@ -3,11 +3,12 @@
 
 import { hash } from 'node:crypto';
 import type { Lease } from '../db/lease.ts';
-import { createLeasedMemory, type ReadMark } from '../db/leased_memory.ts';
 import type { Host } from '../lib/ids.ts';
+import { createLeasedMemory, type ReadMark } from '../lib/leased_memory.ts';
 import type { Presented } from '../sessions/sessions.ts';
 import type { SignedIn } from './accounts.ts';
 
+type Mark = ReturnType<Lease['markRead']>;
 type Single = Extract<Presented, { kind: 'cookie' | 'header' }>;
 
 /** One reader on one host, as read at a moment of the lease's clock. */
@@ -26,7 +27,7 @@ export function createSignedInMemory(options: {
   most: number;
 }) {
   const { lease } = options;
-  const memory = createLeasedMemory<Remembered>(options);
+  const memory = createLeasedMemory<Remembered, Mark>(options);
 
   /** What is known of a credential and may be answered at this moment; null when the database must be asked. */
   const peek = (presented: Single, host: Host): Remembered | null => memory.peek(nameOf(presented, host));
@@ -45,7 +46,7 @@ export function createSignedInMemory(options: {
   }
 
   /** Keeps what a read found, unless it may have become untrue meanwhile. */
-  function keep(presented: Single, host: Host, signedIn: SignedIn, mark: ReadMark): void {
+  function keep(presented: Single, host: Host, signedIn: SignedIn, mark: ReadMark<Mark>): void {
     const { account, session } = signedIn;
     memory.keep(nameOf(presented, host), {
       value: { signedIn, readAt: mark.at, answer: null },

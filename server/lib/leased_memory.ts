@@ -1,18 +1,22 @@
-// What a node has read and may go on telling while it holds its lease (lease.ts): whatever makes it untrue drops it here before the
+// What a node has read and may go on telling while it holds its lease (db/lease.ts): whatever makes it untrue drops it here before the
 // one who changed it is answered. Entries are many, so each is kept small.
 
 import { LRUCache } from 'lru-cache';
-import type { Lease } from './lease.ts';
 
+/** What a memory asks of the lease. `Read`: its mark of a moment. */
+type LeaseOf<Read> = {
+  hold(holder: { drop(key: string): void; clear(): void }): void;
+  isLive(): boolean;
+  now(): number;
+  markRead(): Read;
+  mayKeep(read: Read, keys: readonly string[]): boolean;
+};
 /** Taken before a read is sent; what it finds may be kept only if nothing has become untrue since. */
-export type ReadMark = { read: ReturnType<Lease['markRead']>; at: number };
+export type ReadMark<Read> = { read: Read; at: number };
 type Entry<Value> = { readonly value: Value; readonly until: number; readonly keys: readonly string[] };
 
 /** @param options most: entries at most; 0 keeps nothing */
-export function createLeasedMemory<Value>(options: {
-  lease: Pick<Lease, 'hold' | 'isLive' | 'now' | 'markRead' | 'mayKeep'>;
-  most: number;
-}) {
+export function createLeasedMemory<Value, Read>(options: { lease: LeaseOf<Read>; most: number }) {
   const { lease, most } = options;
   /** Names of entries by what makes them untrue; mostly one. */
   const byKey = new Map<string, string | Set<string>>();
@@ -56,7 +60,7 @@ export function createLeasedMemory<Value>(options: {
    */
   function keep(
     name: string,
-    found: { value: Value; keys: readonly string[]; trueForSeconds: number; mark: ReadMark },
+    found: { value: Value; keys: readonly string[]; trueForSeconds: number; mark: ReadMark<Read> },
   ): void {
     const { value, keys, trueForSeconds, mark } = found;
     if (most === 0 || trueForSeconds <= 0 || !lease.mayKeep(mark.read, keys)) return;
@@ -65,7 +69,7 @@ export function createLeasedMemory<Value>(options: {
   }
 
   /** Call it before a read is sent. */
-  const markRead = (): ReadMark => ({ read: lease.markRead(), at: lease.now() });
+  const markRead = (): ReadMark<Read> => ({ read: lease.markRead(), at: lease.now() });
 
   return { peek, keep, markRead, count: () => entries.size };
 }
