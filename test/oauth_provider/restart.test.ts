@@ -229,12 +229,14 @@ for (const [moment, isDue] of MOMENTS) {
       const first = (await begin()).refresh_token ?? '';
       const answers: Answer[] = [];
       let broken = 0;
-      const all = Array.from({ length: 100 }, () =>
-        insist(() => rp.refresh(first)).then(
-          (answer) => void answers.push(answer),
-          () => void broken++,
-        ),
-      );
+      // Whoever is answered asks again, within the grace: whenever the nodes are killed, all of them are waiting.
+      const all = Array.from({ length: 100 }, async () => {
+        while (broken === 0)
+          await insist(() => rp.refresh(first)).then(
+            (answer) => void answers.push(answer),
+            () => void broken++,
+          );
+      });
       await until(() => isDue(first, answers.length));
       await restart();
       await Promise.all(all);
