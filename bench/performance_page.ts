@@ -71,6 +71,7 @@ and beside peers. Run it yourself: \`${facts.command}\`.
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')}.
 - What is measured has one core to itself (\`taskset\`); the load generator and PostgreSQL (durable, as it comes) share the other.
+  Some virtual machines do not enforce that; then only processor time counts.
   Causeway runs as \`npm start\` runs it, with its access log. Only right answers count; a wrong one ends the run.
 - **Per core-second** is operations divided by the processor time that the server's process took: what one core answers when it
   has nothing else to do. On a quiet machine that is the rate by the clock; on a shared one the clock measures the neighbours.
