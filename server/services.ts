@@ -119,7 +119,14 @@ export async function createServices(options: {
     },
   });
   const clients = createClients({ db, notifications, secrets: () => secrets });
-  const sessions = createSessions({ db, audit, endSession, onRevoked: recordEnd });
+  const sessions = createSessions({
+    db,
+    audit,
+    endSession,
+    onRevoked: recordEnd,
+    onTouchFail: (err) =>
+      log.warn({ err }, 'sessions in use could not be noted as seen; their readers are answered, and noted later'),
+  });
   const streams = createStreams({ sessions, notifications, log });
   const challenges = createChallenges({ db, secrets });
   const passwords = createPasswords({
@@ -133,8 +140,8 @@ export async function createServices(options: {
       : null,
   });
   const signedInMemory = createSignedInMemory({ lease, most: config.sessionMemory });
-  const accounts = createAccounts({ db, audit, realms, passwords, memory: signedInMemory });
-  const reader = createReader({ accounts, sessions });
+  const accounts = createAccounts({ db, audit, realms, passwords, sessions, memory: signedInMemory });
+  const reader = createReader({ accounts });
   const mfa = createMfa({ db, audit, rateLimits, accounts, messages, secrets, hasIdentity });
   const ownership = createOwnership({
     audit,

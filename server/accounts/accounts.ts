@@ -7,7 +7,7 @@ import type { AccountId, CanonicalEmail, RealmId } from '../lib/ids.ts';
 import { createToken } from '../lib/token.ts';
 import type { PasswordFault, Passwords } from '../passwords/passwords.ts';
 import type { Realm, Realms } from '../realms/realms.ts';
-import type { LiveSession } from '../sessions/sessions.ts';
+import type { LiveSession, Sessions } from '../sessions/sessions.ts';
 import { createNewPasswordCheck } from './new_password.ts';
 import { createSignedInSearch } from './signed_in.ts';
 import type { SignedInMemory } from './signed_in_memory.ts';
@@ -92,6 +92,7 @@ export function createAccounts(options: {
   audit: Audit;
   realms: Realms;
   passwords: Passwords;
+  sessions: Pick<Sessions, 'touch'>;
   memory?: SignedInMemory;
 }) {
   const { db, audit, passwords } = options;

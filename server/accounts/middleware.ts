@@ -6,13 +6,12 @@ import type { Context } from '../http/route.ts';
 import { isSiteOpen, siteOf } from '../realms/middleware.ts';
 import { settingSeconds } from '../realms/realms.ts';
 import { clearCredential, hasCredentialCookie, readCredential } from '../sessions/middleware.ts';
-import type { Sessions } from '../sessions/sessions.ts';
 import type { Accounts, SignedIn } from './accounts.ts';
 
 export type Reader = ReturnType<typeof createReader>;
 
 /** Finds the reader behind a request. */
-export function createReader(options: { accounts: Accounts; sessions: Sessions }) {
+export function createReader(options: { accounts: Accounts }) {
   const found = new WeakMap<IncomingMessage, SignedIn | null>();
 
   /** Notes whom a request's credential has turned out to be of on its host, so that nobody looks again. */
@@ -31,7 +30,6 @@ export function createReader(options: { accounts: Accounts; sessions: Sessions }
     const search = () => options.accounts.findSignedIn(presented, domain.host);
     const signedIn = isSiteOpen(ctx) ? (early === undefined ? await search() : early) : null;
     if (!signedIn && presented.kind !== 'none' && hasCredentialCookie(ctx)) clearCredential(ctx, domain.host);
-    if (signedIn?.session.isSeenStale) await options.sessions.touch(signedIn.session, domain.host);
     ctx.state['signedIn'] = signedIn;
     return signedIn;
   }

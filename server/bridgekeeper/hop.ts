@@ -72,8 +72,8 @@ export function createHop(options: {
     if (!presented) return null;
     const found = await accounts.findSignedIn(presented, front.place.site.domain.host);
     reader.noteFound(front.request, found);
-    // Somebody who has to be noted as seen, or whose cookie has to be cleared.
-    if (!found || found.session.isSeenStale) return null;
+    // Their cookie has to be cleared.
+    if (!found) return null;
     const decision = await decide(front, { isSignedIn: true });
     if (decision?.kind !== 'issue') return null;
     const code = await written(front, oauth.issueCode(found.session, decision.draft));

@@ -1,5 +1,5 @@
 // `GET /users/me` in front of everything else: every page view of every site asks it. Answered here only where nothing has to be
-// written or cleared: nobody's cookie, or a credential of somebody who is signed in.
+// cleared: nobody's cookie, or a credential of somebody who is signed in.
 
 import type { IncomingMessage } from 'node:http';
 import type { Accounts, Remembered, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
@@ -47,9 +47,9 @@ export function createSessionCheck(options: {
       // Whatever is wrong is wrong there too, and is told as everywhere.
       return general(front);
     }
-    // Somebody who has to be noted as seen, or whose cookie has to be cleared; they are not looked for twice.
-    if (!found || found.session.isSeenStale) {
-      reader.noteFound(front.request, found);
+    // Their cookie has to be cleared; they are not looked for twice.
+    if (!found) {
+      reader.noteFound(front.request, null);
       return general(front);
     }
     return answer(front, toAnswer(200, presentMe(found)));

@@ -133,7 +133,7 @@ export function createContext({
   const sessions = createSessions({ db, audit, endSession, onRevoked: recordEnd });
   // Made only by commands that need it: it begins with a password hash.
   const openAccounts = () =>
-    createAccounts({ db, audit, realms, passwords: createPasswords({ concurrency: 1, isBreached }) });
+    createAccounts({ db, audit, realms, sessions, passwords: createPasswords({ concurrency: 1, isBreached }) });
   const warn = (line: string) => void process.stderr.write(`${line}\n`);
   const isBreached = config.breachedPasswordsUrl
     ? createBreachedPasswords({

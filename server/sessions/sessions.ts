@@ -20,6 +20,7 @@ import type { Realm } from '../realms/realms.ts';
 import { createSessionLimit } from './limit.ts';
 import { hashed, lifetimes, newCredential } from './new_session.ts';
 import * as store from './store.ts';
+import { createTouch } from './touch.ts';
 
 export { COMPANION, COOKIE, credentialCookies } from './credential.ts';
 export { HELD_SECONDS, type HeldSession } from './limit.ts';
@@ -98,13 +99,14 @@ export type EndSession = (q: Queryable, session: EndingSession, why: RevokedWhy)
 /**
  * The sessions of this server.
  * @param options endSession: ends one; onRevoked: is told of every session of an account that is ended with others, in the
- *   transaction that ends it
+ *   transaction that ends it; onTouchFail: why sessions could not be noted as seen
  */
 export function createSessions(options: {
   db: Database;
   audit: Audit;
   endSession: EndSession;
   onRevoked(q: Queryable, revoked: RevokedSession): Promise<void>;
+  onTouchFail?(error: unknown): void;
 }) {
   const { db, audit } = options;
   const limit = createSessionLimit({ db, revoke: options.endSession });
@@ -231,9 +233,6 @@ export function createSessions(options: {
   const findIn = (q: Queryable, realmId: RealmId, id: string): Promise<store.SessionOfRealm | null> =>
     store.findSessionIn(q, realmId, id);
 
-  /** Notes that a session was used on a host; moves its idle limit. Called at most once a minute per session. */
-  const touch = (session: LiveSession, host: Host): Promise<void> => store.touchSession(db, session.id, host);
-
   /** Of these sessions, those that are not live any more. */
   const findEnded = (ids: readonly SessionId[]): Promise<SessionId[]> => store.findEnded(db, ids);
 
@@ -255,7 +254,7 @@ export function createSessions(options: {
     findOf,
     listIn,
     findIn,
-    touch,
+    touch: createTouch({ db, onFail: (error) => options.onTouchFail?.(error) }),
     findEnded,
     mustAsk: limit.mustAsk,
     hold: limit.hold,

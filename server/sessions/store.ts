@@ -21,6 +21,9 @@ import type { LiveSession, SessionSummary, SignInFacts } from './sessions.ts';
 export const SESSION_IS_LIVE_SQL =
   's.expires_at > causeway_now() and s.idle_expires_at > causeway_now() and not s.is_held';
 
+/** For how long what is read of a session `s` stays true by itself: until it is over, or to be noted as seen again. */
+const TRUE_FOR_SECONDS_SQL = `extract(epoch from least(s.expires_at, s.idle_expires_at, s.last_seen_at + interval '1 minute') - causeway_now())::float8`;
+
 /**
  * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns of
  * domain_sessions d and sessions s, and how to come from one to the other.
@@ -29,8 +32,7 @@ export const LIVE_SESSION_SQL = {
   columns: `s.id as session_id, s.realm_id as session_realm_id, s.account_id, d.id as domain_session_id, d.companion_hash,
     s.authenticated_at, s.amr, extract(epoch from causeway_now() - s.authenticated_at)::float8 as age_seconds,
     s.last_seen_at < causeway_now() - interval '1 minute' as is_seen_stale,
-    extract(epoch from least(s.expires_at, s.idle_expires_at, s.last_seen_at + interval '1 minute') - causeway_now())::float8
-      as true_for_seconds,
+    ${TRUE_FOR_SECONDS_SQL} as true_for_seconds,
     (select count(*)::int from sessions o where o.account_id = s.account_id
         and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now() and not o.is_held) as active_count`,
   join: 'join sessions s on s.id = d.session_id',
@@ -82,11 +84,23 @@ const DELETE_SESSIONS_OF = writeStatement(
   `with gone as (delete from sessions where account_id = $1 and id is distinct from $2::uuid ${DELETED})
    select id, hosts, pg_notify('${SESSIONS_CHANNEL}', id::text) from gone`,
 );
+// Rows that somebody else holds are left out, so it waits for nobody and no two of it can wait for each other. The commit waits
+// neither for the disk nor for a standby: what a crash takes is noted again at the next request.
 const TOUCH = writeStatement(
   'sessions.touch',
-  `update sessions set last_seen_at = causeway_now(), last_seen_host = $2,
-          idle_expires_at = causeway_now() + make_interval(secs => idle_seconds)
-    where id = $1 and last_seen_at < causeway_now() - interval '1 minute'`,
+  `with unseen as (
+     select s.id, used.host
+       from unnest($1::uuid[], $2::text[]) as used(id, host)
+       join sessions s on s.id = used.id
+      where s.last_seen_at < causeway_now() - interval '1 minute'
+      order by s.id for no key update of s skip locked),
+   eased as (select set_config('synchronous_commit', 'off', true))
+   update sessions s
+      set last_seen_at = causeway_now(), last_seen_host = unseen.host,
+          idle_expires_at = causeway_now() + make_interval(secs => s.idle_seconds)
+     from unseen cross join eased
+    where s.id = unseen.id
+   returning s.id, ${TRUE_FOR_SECONDS_SQL} as true_for_seconds`,
 );
 const FIND_ENDED = readStatement(
   'sessions.find_ended',
@@ -214,8 +228,16 @@ export async function deleteSessionsOf(
 
 const toDeleted = (row: Row) => ({ id: asSessionId(String(row['id'])), hosts: (row['hosts'] as string[]).map(asHost) });
 
-export async function touchSession(q: Queryable, id: SessionId, host: Host): Promise<void> {
-  await q.run(TOUCH, [id, host]);
+/** A session that is used on a host. */
+export type UsedSession = { id: SessionId; host: Host };
+
+/** For how many seconds each of these sessions is noted as seen now, in the order given; null where it was not noted. */
+export async function touchSessions(q: Queryable, used: readonly UsedSession[]): Promise<(number | null)[]> {
+  const hosts = new Map<SessionId, Host>();
+  for (const { id, host } of used) if (!hosts.has(id)) hosts.set(id, host);
+  const rows = await q.run(TOUCH, [[...hosts.keys()], [...hosts.values()]]);
+  const seconds = new Map(rows.map((row) => [asSessionId(String(row['id'])), Number(row['true_for_seconds'])]));
+  return used.map(({ id }) => seconds.get(id) ?? null);
 }
 
 export async function findEnded(q: Queryable, ids: readonly SessionId[]): Promise<SessionId[]> {

@@ -46,7 +46,7 @@ export async function setUp() {
   const realms = createRealms({ db, notifications: null, secrets: () => [SECRET] });
   const clients = createClients({ db, notifications: null, secrets: () => [SECRET] });
   const sessions = createSessions({ db, audit, endSession, onRevoked: recordEnd });
-  const accounts = createAccounts({ db, audit, realms, passwords: createPasswords({ concurrency: 1 }) });
+  const accounts = createAccounts({ db, audit, realms, sessions, passwords: createPasswords({ concurrency: 1 }) });
 
   const apply = (text: string, options: Options = {}) =>
     applyRealmFile({

@@ -106,6 +106,14 @@ test.serial(
       ],
       ['users/me', () => statusOf(browser.me(news)), 200],
       [
+        'users/me a minute later',
+        async () => {
+          await server.database.moveClock(61);
+          return statusOf(browser.me(news));
+        },
+        200,
+      ],
+      [
         'code and token',
         async () => {
           const tokens = await rp.signIn(browser, { scope: 'openid offline_access', prompt: 'consent' });

@@ -118,7 +118,7 @@ const HOT: Record<string, string[]> = {
     "'logout:'::text",
   ],
   'sessions.delete_of_account': ['1::bigint', 'null::uuid'],
-  'sessions.touch': ["'0190b6b2-0000-7000-8000-000000000000'::uuid", "'news.example'::text"],
+  'sessions.touch': ["'{}'::uuid[]", "'{}'::text[]"],
   'realms.find_site': ["'news.example'::text"],
 };
 
