@@ -1,5 +1,6 @@
 // What the connections of the load generator say, for each target. Every answer is checked: status, and a piece of what it must hold.
 
+import { generatedCookies } from './generation.ts';
 import { type Answer, type Conversation, cookiesIn, expect, headerOf, request } from './load.ts';
 import { CLIENT, HOSTS, PASSWORD, type Stage } from './stage.ts';
 
@@ -65,6 +66,19 @@ export const usersMe = (stage: Stage): Conversation =>
     (answer) => expect(answer, 200, '"Bench Reader"'),
   );
 
+/** The same of another generated session at every request. */
+export const usersMeOf = (next: () => number): Conversation =>
+  function* (_index, done) {
+    for (;;) {
+      expectMe(yield usersMeRequest(next()));
+      done();
+    }
+  };
+
+/** `GET /users/me` of a generated session. */
+export const usersMeRequest = (number: number): Buffer =>
+  request(`GET ${API}/users/me`, HOSTS.news, [`Cookie: ${generatedCookies('news', number)}`]);
+
 /** The same of a visitor without a cookie. */
 export const usersMeAnonymous = repeating(
   () => request(`GET ${API}/users/me`, HOSTS.news),
@@ -75,12 +89,17 @@ export const usersMeAnonymous = repeating(
  * A hop of a reader who is signed in: the auth domain's authorize (code), the site's token (code used up, domain session,
  * cookie). The flow was begun once, by the site's authorize, and its cookie is kept.
  */
-export const hop = (stage: Stage): Conversation =>
+export const hop = (stage: Stage): Conversation => hopping((index) => reader(stage, index).cookies.auth);
+
+/** The same of another generated session every time. */
+export const hopOf = (next: () => number): Conversation => hopping(() => generatedCookies('auth', next()));
+
+const hopping = (cookiesOf: (index: number) => string): Conversation =>
   function* (index, done) {
     const begun = yield SET_OUT;
     expect(begun, 303, HOSTS.auth);
     for (;;) {
-      yield* comeBack(stage, index, begun);
+      yield* comeBack(cookiesOf(index), begun);
       done();
     }
   };
@@ -91,14 +110,13 @@ export const hopFromSite = (stage: Stage): Conversation =>
     for (;;) {
       const begun = yield SET_OUT;
       expect(begun, 303, HOSTS.auth);
-      yield* comeBack(stage, index, begun);
+      yield* comeBack(reader(stage, index).cookies.auth, begun);
       done();
     }
   };
 
-function* comeBack(stage: Stage, index: number, begun: Answer): Talk<void> {
-  const { cookies } = reader(stage, index);
-  const issued = yield request(`GET ${pathIn(begun)}`, HOSTS.auth, [...NAVIGATION, `Cookie: ${cookies.auth}`]);
+function* comeBack(cookies: string, begun: Answer): Talk<void> {
+  const issued = yield request(`GET ${pathIn(begun)}`, HOSTS.auth, [...NAVIGATION, `Cookie: ${cookies}`]);
   expect(issued, 303, 'code=');
   const flow = [...NAVIGATION, `Cookie: ${cookiesIn(begun)}`];
   expect(yield request(`GET ${pathIn(issued)}`, HOSTS.news, flow), 303, 'qt-auth=');
@@ -106,20 +124,26 @@ function* comeBack(stage: Stage, index: number, begun: Answer): Talk<void> {
 
 /** `POST /login` with the right password. */
 export const login = (stage: Stage): Conversation =>
-  repeating(
-    (index) => {
-      const body = JSON.stringify({ email: reader(stage, index).email, password: PASSWORD });
-      return request(`POST ${API}/login`, HOSTS.news, JSON_POST, body);
-    },
-    (answer) => expect(answer, 200, '"Bench Reader"'),
-  );
+  repeating((index) => loginRequest(reader(stage, index).email), expectMe);
+
+/** The same of another account every time. */
+export const loginOf = (next: () => string): Conversation =>
+  function* (_index, done) {
+    for (;;) {
+      expectMe(yield loginRequest(next()));
+      done();
+    }
+  };
+
+const loginRequest = (email: string) =>
+  request(`POST ${API}/login`, HOSTS.news, JSON_POST, JSON.stringify({ email, password: PASSWORD }));
 
 /** Sign in, then sign out with what was given; only the sign-out is an operation. */
 export const logout = (stage: Stage): Conversation =>
   function* (index, done) {
-    const body = JSON.stringify({ email: reader(stage, index).email, password: PASSWORD });
+    const asked = loginRequest(reader(stage, index).email);
     for (;;) {
-      const entered = yield request(`POST ${API}/login`, HOSTS.news, JSON_POST, body);
+      const entered = yield asked;
       expect(entered, 200);
       expect(yield request(`GET ${API}/logout`, HOSTS.news, [`Cookie: ${cookiesIn(entered)}`]), 204);
       done();

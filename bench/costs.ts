@@ -1,12 +1,12 @@
-// What an operation costs besides time: round trips to PostgreSQL, statements that write, bytes of write-ahead log; memory of
-// a node; and what a storm of sign-ins does to everybody else.
+// What an operation costs besides time: round trips to PostgreSQL, statements that write, bytes of write-ahead log; and
+// what a storm of sign-ins does to everybody else.
 
 import { setTimeout as wait } from 'node:timers/promises';
 import * as says from './conversations.ts';
 import { startCountingProxy } from './counting_proxy.ts';
-import { type Conversation, converseOnce, drive, request } from './load.ts';
-import { CORES, type Measured, residentBytes } from './processes.ts';
-import { HOSTS, query, type Stage } from './stage.ts';
+import { type Conversation, converseOnce, drive } from './load.ts';
+import { CORES, type Measured } from './processes.ts';
+import { query, type Stage } from './stage.ts';
 import { quantile, summarise } from './statistics.ts';
 import type { Runner } from './throughput.ts';
 
@@ -106,75 +106,6 @@ function limited(conversation: Conversation, times: number, onDone: () => void =
 async function walPosition(stage: Stage): Promise<number> {
   const { rows } = await query(stage.databaseUrl, "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn as bytes");
   return Number(rows[0]?.bytes);
-}
-
-export type MemoryUse = { atRest: number; inUse: number; sessions: number };
-
-/** However slow the machine: as many as can be used in this time. */
-const MOST_USE_MS = 180_000;
-
-/** Resident memory of a node at rest, and after so many sessions have been used. */
-export async function measureMemory({ stage, say }: Runner, count: number): Promise<MemoryUse> {
-  await addSessions(stage, count);
-  const server = await stage.startCauseway({ env: { CAUSEWAY_SESSION_MEMORY: String(count) } });
-  try {
-    await wait(3000);
-    const atRest = residentBytes(server.pid);
-    const connections = 32;
-    let used = 0;
-    const conversation = useEach(count, connections, performance.now() + MOST_USE_MS, () => used++);
-    await converseOnce({ ...server, connections, conversation });
-    await wait(2000);
-    const use = { atRest, inUse: residentBytes(server.pid), sessions: used };
-    const mb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
-    say(`  at rest ${mb(use.atRest)}, with ${used.toLocaleString('en-US')} sessions used ${mb(use.inUse)}`);
-    return use;
-  } finally {
-    await server.stop();
-  }
-}
-
-/** The token of a generated session, in the form of a real one. */
-export const generatedToken = (kind: 'token' | 'compn', number: number): string =>
-  `bench-${kind}-${String(number).padStart(31, '0')}`;
-
-const useEach = (count: number, connections: number, deadline: number, onUsed: () => void): Conversation =>
-  function* (index) {
-    for (let number = index; number < count && performance.now() < deadline; number += connections) {
-      says.expectMe(yield usersMeOf(number));
-      onUsed();
-    }
-  };
-
-/** `GET /users/me` of a generated session. */
-export function usersMeOf(number: number): Buffer {
-  const cookie = `qt-auth=${generatedToken('token', number)}; __Host-qt-auth=${generatedToken('compn', number)}`;
-  return request('GET /api/auth/v1/users/me', HOSTS.news, [`Cookie: ${cookie}`]);
-}
-
-/** Generates accounts and five live sessions of each, up to so many sessions; what is there stays. */
-export async function addSessions(stage: Stage, count: number): Promise<void> {
-  const accounts = Math.ceil(count / 5);
-  const token = (kind: 'token' | 'compn') => `sha256(convert_to('bench-${kind}-' || lpad(n::text, 31, '0'), 'UTF8'))`;
-  await query(
-    stage.databaseUrl,
-    `insert into accounts (realm_id, sub, email, email_canonical, name, password_hash, external_id)
-       select r.id, 'bench-' || n, 'bench-' || n || '@example.com', 'bench-' || n || '@example.com', 'Bench Reader', h.hash, 'bench-' || n
-         from realms r, generate_series((select count(*) from accounts where external_id like 'bench-%'), ${accounts - 1}) n,
-              (select password_hash as hash from accounts where email = 'reader-0@example.com') h
-        where r.slug = 'bench';
-     create table if not exists bench_numbers (n bigint primary key, session_id uuid not null);
-     with made as (
-       insert into bench_numbers select n, uuidv7() from generate_series((select count(*) from bench_numbers), ${count - 1}) n
-         returning n, session_id),
-       begun as (
-         insert into sessions (id, realm_id, account_id, amr, last_seen_host, idle_seconds, idle_expires_at, expires_at, user_agent, address)
-           select m.session_id, a.realm_id, a.id, '{pwd}', '${HOSTS.news}', 2592000, now() + interval '30 days', now() + interval '90 days', 'Bench', '127.0.0.1'
-             from made m join accounts a on a.external_id = 'bench-' || (m.n / 5) returning id)
-       insert into domain_sessions (id, session_id, host, token_hash, companion_hash)
-         select uuidv7(), m.session_id, '${HOSTS.news}', ${token('token')}, ${token('compn')} from made m join begun on begun.id = m.session_id;
-     analyze`,
-  );
 }
 
 export type Storm = { cores: 'one' | 'two'; quiet: number; storm: number };

@@ -1,60 +1,112 @@
-// Whether it stays as fast when the database grows: session checks of random readers, hops and sign-ins at several sizes, and
-// the plan by which PostgreSQL finds a session.
+// Whether it stays as fast when the database grows: session checks, hops and sign-ins of random readers in databases of several
+// sizes, in turns, so that the machine's moods meet all sizes alike; and the plan by which PostgreSQL finds a session.
+// A larger database costs PostgreSQL, so its processor time counts together with the server's.
 
 import * as says from './conversations.ts';
-import { addSessions, usersMeOf } from './costs.ts';
+import { generate, generatedEmail, SESSIONS_PER_ACCOUNT } from './generation.ts';
 import { findEnteredPlan } from './growth_plan.ts';
 import type { Conversation } from './load.ts';
-import { type Measurement, measure } from './rounds.ts';
+import { type Measurement, measure, type Subject } from './rounds.ts';
+import { postmasterOf, query, type Stage } from './stage.ts';
 import type { Runner } from './throughput.ts';
 
-export type GrowthStep = { sessions: number; accounts: number; measurements: Measurement[]; plan: string };
+export type GrowthStep = {
+  sessions: number;
+  accounts: number;
+  /** Of the database with its indexes. */
+  bytes: number;
+  measurements: Measurement[];
+  plan: string;
+};
 
-/** The longest that a size may take to generate, judged by the one before, a tenth of it. */
+/** The longest that a size may take to generate, judged by the one before. */
 const MOST_GENERATION_SECONDS = 900;
-const GROWTH = 10;
 
-/** Measures at each size in turn, the smallest first; session memory is off, since most readers are met once. */
-export async function measureGrowth(runner: Runner, sizes: readonly number[]): Promise<GrowthStep[]> {
-  const { stage, effort, say } = runner;
-  const steps: GrowthStep[] = [];
-  let expected = 0;
-  for (const sessions of sizes) {
-    if (expected > MOST_GENERATION_SECONDS) {
-      say(
-        `  ${sessions.toLocaleString('en-US')} sessions would take ${Math.round(expected / 60)} minutes to generate here`,
-      );
-      break;
+type Operation = Pick<Subject, 'name' | 'title' | 'connections'> & {
+  conversation(sessions: number): Conversation;
+  /** The smallest size that it can be measured at. */
+  least?: number;
+};
+const OPERATIONS: readonly Operation[] = [
+  { name: 'me', title: '`GET /users/me`', conversation: (sessions) => says.usersMeOf(oddBelow(sessions)) },
+  {
+    name: 'me-first',
+    title: '`GET /users/me`, first in a minute',
+    conversation: (sessions) => says.usersMeOf(evenInTurn(sessions)),
+    // Of fewer, all would have been met within the minute.
+    least: 50_000,
+  },
+  { name: 'hop', title: 'hop', conversation: (sessions) => says.hopOf(oddBelow(sessions)) },
+  {
+    name: 'login',
+    title: '`POST /login`',
+    conversation: (sessions) => says.loginOf(() => generatedEmail(below(sessions / SESSIONS_PER_ACCOUNT))),
+    connections: 4,
+  },
+];
+
+/** Session memory is off, since most readers are met once. */
+export async function measureGrowth({ stage, effort, say }: Runner, sizes: readonly number[]): Promise<GrowthStep[]> {
+  const grown: Awaited<ReturnType<typeof grow>>[] = [];
+  try {
+    let last = { sessions: 1, seconds: 0 };
+    for (const sessions of sizes) {
+      const expected = (last.seconds * sessions) / last.sessions;
+      if (expected > MOST_GENERATION_SECONDS) {
+        say(`  ${count(sessions)} sessions would take ${Math.round(expected / 60)} minutes to generate here`);
+        break;
+      }
+      const one = await grow(stage, sessions);
+      grown.push(one);
+      last = one;
+      say(`  ${count(sessions)} sessions (generated in ${Math.round(one.seconds)} s)`);
     }
-    const startedAt = performance.now();
-    await addSessions(stage, sessions);
-    const seconds = Math.round((performance.now() - startedAt) / 1000);
-    expected = seconds * GROWTH;
-    say(`  ${sessions.toLocaleString('en-US')} sessions (generated in ${seconds} s)`);
-    const server = await stage.startCauseway({ env: { CAUSEWAY_SESSION_MEMORY: '0' } });
-    try {
-      const measurements = await measure(
-        [
-          { name: 'me', title: '`GET /users/me` of random readers', server, conversation: anybody(sessions) },
-          { name: 'hop', title: 'hop', server, conversation: says.hop(stage) },
-          { name: 'login', title: '`POST /login`', server, conversation: says.login(stage), connections: 4 },
-        ],
-        effort,
-        say,
-      );
-      steps.push({ sessions, accounts: sessions / 5, measurements, plan: await findEnteredPlan(stage, sessions) });
-    } finally {
-      await server.stop();
+    const alsoPid = await postmasterOf(stage.databaseUrl);
+    const subjects = OPERATIONS.flatMap(({ name, title, connections, conversation, least = 0 }) =>
+      grown
+        .filter(({ sessions }) => sessions >= least)
+        .map(({ server, sessions }) => ({
+          ...{ name: `${name} ${sessions}`, title: `${title} among ${count(sessions)}`, server, alsoPid },
+          ...(connections && { connections }),
+          conversation: conversation(sessions),
+        })),
+    );
+    const measurements = await measure(subjects, effort, say);
+    const steps: GrowthStep[] = [];
+    for (const { sessions, stage: own } of grown) {
+      const { rows } = await query(own.databaseUrl, 'select pg_database_size(current_database()) as bytes');
+      steps.push({
+        sessions,
+        accounts: Math.ceil(sessions / SESSIONS_PER_ACCOUNT),
+        bytes: Number(rows[0]?.bytes),
+        measurements: OPERATIONS.flatMap(({ name, title }) => {
+          const found = measurements.find((one) => one.name === `${name} ${sessions}`);
+          return found ? [{ ...found, name, title }] : [];
+        }),
+        plan: await findEnteredPlan(own, sessions),
+      });
     }
+    return steps;
+  } finally {
+    for (const { server } of grown) await server.stop();
   }
-  return steps;
 }
 
-/** Another reader at every request. */
-const anybody = (sessions: number): Conversation =>
-  function* (_index, done) {
-    for (;;) {
-      says.expectMe(yield usersMeOf(Math.floor(Math.random() * sessions)));
-      done();
-    }
-  };
+async function grow(from: Stage, sessions: number) {
+  const startedAt = performance.now();
+  const stage = await from.copy(`bench_growth_${sessions}`);
+  await generate(stage.databaseUrl, sessions);
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { stage, sessions, seconds, server: await stage.startCauseway({ env: { CAUSEWAY_SESSION_MEMORY: '0' } }) };
+}
+
+const count = (value: number) => value.toLocaleString('en-US');
+const below = (limit: number) => Math.floor(Math.random() * limit);
+/** Sessions that count as just seen (generation.ts). */
+const oddBelow = (limit: number) => () => 2 * below(limit / 2) + 1;
+
+/** Sessions that do not, each once before any comes again, far from the one before. */
+function evenInTurn(limit: number): () => number {
+  let turn = 0;
+  return () => 2 * ((turn++ * 1_000_003) % (limit / 2));
+}

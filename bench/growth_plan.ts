@@ -4,13 +4,13 @@ import '../server/accounts/accounts.ts';
 import pg from 'pg';
 import { listStatements } from '../server/db/statement.ts';
 import { hashToken } from '../server/lib/token.ts';
-import { generatedToken } from './costs.ts';
+import { generatedToken } from './generation.ts';
 import { HOSTS, type Stage } from './stage.ts';
 
 export async function findEnteredPlan(stage: Stage, sessions: number): Promise<string> {
   const statement = listStatements().find(({ name }) => name === 'accounts.find_signed_in');
   if (!statement) throw new Error('the statement has another name now');
-  const hash = hashToken(generatedToken('token', Math.floor(sessions / 2))).toString('hex');
+  const hash = hashToken(generatedToken('news', 'token', Math.floor(sessions / 2))).toString('hex');
   const client = new pg.Client({ connectionString: stage.databaseUrl });
   await client.connect();
   try {

@@ -7,8 +7,15 @@ import { cpuSeconds, hasProcessorTime } from './processes.ts';
 export type Answer = { status: number; head: string; body: string };
 /** Yields requests, gets answers; calls `done` when an operation is complete. `index` counts the connections. */
 export type Conversation = (index: number, done: () => void) => Generator<Buffer, void, Answer>;
-export type Target = { port: number; pid: number; conversation: Conversation; connections?: number };
-/** What was measured of one target in one round. `cpu`: seconds of processor time that the server's process took. */
+export type Target = {
+  port: number;
+  pid: number;
+  conversation: Conversation;
+  connections?: number;
+  /** A process besides the server whose work counts: that of a database. */
+  alsoPid?: number | null;
+};
+/** What was measured of one target in one round. `cpu`: seconds of processor time that the counted processes took. */
 export type Sample = { operations: number; seconds: number; cpu: number; latencies: Float64Array };
 
 /** The longest that all connections may take for a first operation. */
@@ -63,17 +70,18 @@ export async function drive(target: Target, span: { warmUp: number; seconds: num
     );
     await Promise.race([entered.promise, failure.promise]).finally(() => clearTimeout(late));
     await Promise.race([untilUsed(span.warmUp), failure.promise]);
-    const [cpuBefore, startedAt] = [cpuSeconds(target.pid), performance.now()];
+    const counted = () => cpuSeconds(target.pid) + (target.alsoPid ? cpuSeconds(target.alsoPid) : 0);
+    const [cpuBefore, startedAt] = [counted(), performance.now()];
     state.isCounting = true;
     // At least one for each connection, however slow the machine.
-    const counted = async () => {
+    const untilCounted = async () => {
       do await untilUsed(span.seconds);
       while (state.operations < connections && !state.isOver);
     };
-    await Promise.race([counted(), failure.promise]);
+    await Promise.race([untilCounted(), failure.promise]);
     state.isCounting = false;
     const seconds = (performance.now() - startedAt) / 1000;
-    const cpu = cpuSeconds(target.pid) - cpuBefore;
+    const cpu = counted() - cpuBefore;
     return { operations: state.operations, seconds, cpu, latencies: latencies.slice(0, measured).sort() };
   } finally {
     state.isOver = true;

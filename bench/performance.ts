@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { SETTINGS } from '../server/config.ts';
 import { argon2id } from '../server/passwords/argon2id.ts';
 import * as says from './conversations.ts';
-import { countCosts, measureMemory, measureStorm } from './costs.ts';
+import { countCosts, measureStorm } from './costs.ts';
 import { judge, type Results } from './goals.ts';
 import { measureGrowth } from './growth.ts';
+import { measureMemory } from './memory.ts';
 import { installPeers, versions } from './peers.ts';
 import { drawPlots, presentPage } from './performance_page.ts';
 import { CORES } from './processes.ts';
@@ -23,6 +24,7 @@ const FULL = {
   readers: 64,
   times: 200,
   sessions: 1_000_000,
+  soakMinutes: 3,
   sizes: [5_000, 50_000, 500_000, 5_000_000],
 };
 const QUICK: typeof FULL = {
@@ -30,7 +32,8 @@ const QUICK: typeof FULL = {
   readers: 8,
   times: 10,
   sessions: 1000,
-  sizes: [1000, 2000],
+  soakMinutes: 0.1,
+  sizes: [1000, 2000, 4000],
 };
 type Extent = typeof FULL;
 
@@ -42,9 +45,9 @@ const PARTS = {
   provider: async (runner) => ({ measurements: await measureProvider(runner) }),
   storm: async (runner) => ({ measurements: [], storm: await measureStorm(runner) }),
   processes: async (runner) => ({ measurements: await measureProcesses(runner) }),
-  // Last, because they fill the database.
+  // In databases of their own.
   growth: async (runner, extent) => ({ measurements: [], growth: await measureGrowth(runner, extent.sizes) }),
-  memory: async (runner, extent) => ({ measurements: [], memory: await measureMemory(runner, extent.sessions) }),
+  memory: async (runner, extent) => ({ measurements: [], memory: await measureMemory(runner, extent) }),
 } as const satisfies Record<string, (runner: Runner, extent: Extent) => Promise<Results>>;
 export type PerformancePart = keyof typeof PARTS;
 export const PERFORMANCE_PARTS = Object.keys(PARTS) as PerformancePart[];

@@ -1,7 +1,8 @@
 // docs/performance.md and its plots, out of what one run found.
 
-import { coreRate, type GoalRow, judge, type Results } from './goals.ts';
-import { type Bar, plotBars } from './plot.ts';
+import { extrapolate, type Growth } from './extrapolation.ts';
+import { coreRate, GOAL_SESSIONS, type GoalRow, judge, MOST_GROWTH, presentRange, type Results } from './goals.ts';
+import { type Bar, type Point, plotBars, plotLines } from './plot.ts';
 import { type Measurement, round } from './rounds.ts';
 import { summarise } from './statistics.ts';
 
@@ -18,7 +19,7 @@ export type RunFacts = {
 };
 
 /** The plots, by file name. */
-export function drawPlots({ measurements }: Results): Record<string, string> {
+export function drawPlots({ measurements, growth }: Results): Record<string, string> {
   const plots: [file: string, title: string, names: readonly string[]][] = [
     [
       'performance-users-me.svg',
@@ -40,8 +41,25 @@ export function drawPlots({ measurements }: Results): Record<string, string> {
     const bars = names.flatMap((name) => barOf(measurements, name));
     return bars.length > 1 ? [[file, plotBars(title, 'medians; longer is better', bars)] as const] : [];
   });
-  return Object.fromEntries(drawn);
+  const grown = extrapolate(growth ?? [], GOAL_SESSIONS);
+  return { ...Object.fromEntries(drawn), ...(grown.length > 0 && { [GROWTH_PLOT]: plotGrowth(grown) }) };
 }
+
+const GROWTH_PLOT = 'performance-growth.svg';
+
+const plotGrowth = (grown: readonly Growth[]): string =>
+  plotLines(
+    'What an operation costs when the database grows',
+    'times the smallest size, by the number of sessions; bars from the least to the most of the rounds; dashed: extrapolated',
+    grown.map(({ title, measured, expected }) => ({
+      title,
+      points: [
+        ...measured.map(({ sessions, ratio }): Point => ({ at: sessions, value: ratio.median, ...ratio })),
+        { at: expected.sessions, value: expected.ratio.median, ...expected.ratio, isBeyond: true },
+      ],
+    })),
+    MOST_GROWTH,
+  );
 
 function barOf(measurements: readonly Measurement[], name: string): Bar[] {
   const found = measurements.find((one) => one.name === name);
@@ -86,6 +104,7 @@ ${rows.map(({ what, goal, reached, isReached, isOpen }) => `| ${what} | ${goal} 
 ${missed.length === 0 ? 'Nothing that was measured falls short.' : `**Where it falls short:**\n\n${list(missed)}`}
 ${open.length === 0 ? '' : `\n**Open, because the rounds differ too much to tell:**\n\n${list(open)}\n`}
 ${Object.keys(drawPlots(results))
+  .filter((file) => file !== GROWTH_PLOT)
   .map((file) => `![${file}](${file})`)
   .join('\n\n')}
 
@@ -96,7 +115,7 @@ ${Object.keys(drawPlots(results))
 ${results.measurements.map(presentRow).join('\n')}
 
 Spread: how far the furthest round is from the median.
-${presentCosts(results)}${presentGrowth(results)}
+${presentCosts(results)}${presentGrowth(results)}${presentMemory(results)}
 ## How the peers are set up
 
 ${facts.configurations.map(({ path, text }) => `\`${path}\`:\n\n\`\`\`js\n${text.trim()}\n\`\`\``).join('\n\n')}
@@ -131,26 +150,78 @@ ${rows.join('\n')}
 }
 
 function presentGrowth({ growth }: Results): string {
-  if (!growth || growth.length === 0) return '';
-  const titles = growth[0]?.measurements.map(({ title }) => title) ?? [];
-  const rows = growth.map(({ sessions, accounts, measurements }) => {
-    const cells = measurements.map((one) => round(summarise(one.perCoreSecond).median));
-    return `| ${accounts.toLocaleString('en-US')} | ${sessions.toLocaleString('en-US')} | ${cells.join(' | ')} |`;
+  const last = growth?.at(-1);
+  if (!growth || !last) return '';
+  const count = (value: number) => value.toLocaleString('en-US');
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1)} GB`;
+  const grown = extrapolate(growth, GOAL_SESSIONS);
+  const rows = growth.map(({ sessions, accounts, bytes, measurements }) => {
+    const cells = last.measurements.map(({ name }) => {
+      const rate = coreRate(measurements, name);
+      const ratio = grown.find((one) => one.name === name)?.measured.find((one) => one.sessions === sessions)?.ratio;
+      return rate === null ? '–' : `${round(rate)}${ratio ? `: ${presentRange(ratio)}` : ''}`;
+    });
+    return `| ${[count(sessions), count(accounts), gigabytes(bytes), ...cells].join(' | ')} |`;
   });
-  const { sessions, plan } = growth.at(-1) ?? { sessions: 0, plan: '' };
+  const expected = last.measurements.map(({ name }) => {
+    const found = grown.find((one) => one.name === name);
+    return found ? presentRange(found.expected.ratio) : '–';
+  });
+  const size = gigabytes((last.bytes / last.sessions) * GOAL_SESSIONS);
+  if (grown.length > 0)
+    rows.push(
+      `| ${[`${count(GOAL_SESSIONS)}, extrapolated`, count(GOAL_SESSIONS / 5), size, ...expected].join(' | ')} |`,
+    );
   return `
 ## When the database grows
 
-Per core-second, without session memory: every request is another reader's.
+Databases of several sizes, filled by generation and measured in turns, without session memory: every request is another
+reader's. Per core-second of server and PostgreSQL **together**, so these figures are lower than those above, where the server
+alone counts. After the colon: what an operation costs there, as a multiple of the smallest size (least and most of the rounds).
+\`GET /users/me\` only reads; *first in a minute* also notes the session as seen. It is not measured at the smallest size,
+where all would be met within the minute.
 
-| accounts | sessions | ${titles.join(' | ')} |
-|---|---|${titles.map(() => '---|').join('')}
+| sessions | accounts | database | ${last.measurements.map(({ title }) => title).join(' | ')} |
+|---|---|---|${last.measurements.map(() => '---|').join('')}
 ${rows.join('\n')}
 
-How PostgreSQL finds a session among ${sessions.toLocaleString('en-US')}:
+${grown.length === 0 ? '' : presentModel(grown)}
+How PostgreSQL finds a session among ${count(last.sessions)}:
 
 \`\`\`text
-${plan}
+${last.plan}
 \`\`\`
+`;
+}
+
+function presentModel(grown: readonly Growth[]): string {
+  const misfits = grown.map(({ title, misfit }) => `${title} ${Math.round(100 * misfit)} %`).join(', ');
+  return `![${GROWTH_PLOT}](${GROWTH_PLOT})
+
+The extrapolation is a straight line through what an operation costs at the measured sizes over the logarithm of the number of
+sessions, one line for each round; the range is that of the rounds. The size that fits worst lies off the line of the medians by:
+${misfits}. It says nothing of a machine that can no longer keep in memory what is in use of tables and indexes: from there on
+the disk counts.
+`;
+}
+
+function presentMemory({ memory }: Results): string {
+  if (!memory) return '';
+  const row = ({ minutes, bytes }: { minutes: number; bytes: number }) =>
+    `| ${minutes.toFixed(1)} | ${(bytes / 1e6).toFixed(1)} MB |`;
+  // Some ten rows are enough to see where it goes.
+  const every = Math.max(1, Math.round(memory.soak.length / 10));
+  return `
+## Memory
+
+Resident memory of one node as it comes (session memory at its default): ${(memory.atRest / 1e6).toFixed(0)} MB at rest; then
+${memory.sessions.toLocaleString('en-US')} sessions are used once each, and random ones of them for some minutes more:
+
+| minutes | resident |
+|---|---|
+${memory.soak
+  .filter((_, index) => index % every === 0)
+  .map(row)
+  .join('\n')}
 `;
 }

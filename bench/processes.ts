@@ -20,8 +20,11 @@ export const hasProcessorTime = process.platform === 'linux';
 export const canPin = process.platform === 'linux' && spawnSync('taskset', ['--version']).status === 0;
 
 /** Puts this process, and what it starts from now on, on the core of the load. */
-export function pinSelf(): void {
-  if (canPin) spawnSync('taskset', ['-acp', CORES.load, String(process.pid)]);
+export const pinSelf = (): void => pin(process.pid, CORES.load);
+
+/** Puts a process, and what it starts from now on, on some cores. */
+export function pin(pid: number, cores: string): void {
+  if (canPin) spawnSync('taskset', ['-acp', cores, String(pid)]);
 }
 
 /**
@@ -80,25 +83,46 @@ async function stopChild(child: ChildProcess): Promise<void> {
 /** Processor time that a process and its children have taken so far, all threads, in seconds. 0 where there is no /proc. */
 export function cpuSeconds(pid: number): number {
   if (!hasProcessorTime) return 0;
-  return [pid, ...childrenOf(pid)].reduce((sum, id) => {
-    // The name in parentheses may hold spaces; user and system time are the 12th and 13th field after it.
-    const fields = readFileSync(`/proc/${id}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return sum + (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-  }, 0);
+  // User and system time are the 12th and 13th field; then those of children that have ended.
+  return [pid, ...childrenOf(pid)].reduce(
+    (sum, id) =>
+      sum +
+      statusOf(id)
+        .slice(11, 15)
+        .reduce((all, field) => all + Number(field), 0) /
+        TICKS_PER_SECOND,
+    0,
+  );
 }
+
+/** The process that started one; null where there is no /proc. */
+export const parentOf = (pid: number): number | null => (hasProcessorTime ? Number(statusOf(pid)[1]) : null);
+
+/** Fields of /proc/…/stat after the name, which stands in parentheses and may hold spaces. */
+const statusOf = (pid: number): string[] =>
+  readProcess(pid, 'stat')
+    .replace(/^.*\) /s, '')
+    .split(' ');
 
 /** Resident memory of a process and its children in bytes. 0 where there is no /proc. */
 export function residentBytes(pid: number): number {
   if (!hasProcessorTime) return 0;
   return [pid, ...childrenOf(pid)].reduce(
-    (sum, id) => sum + Number(readFileSync(`/proc/${id}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES,
+    (sum, id) => sum + Number(readProcess(id, 'statm').split(' ')[1] ?? 0) * PAGE_BYTES,
     0,
   );
 }
 
 function childrenOf(pid: number): number[] {
-  const direct = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  const direct = readProcess(pid, `task/${pid}/children`).split(' ').filter(Boolean).map(Number);
   return direct.flatMap((child) => [child, ...childrenOf(child)]);
+}
+
+/** A file of /proc about a process; empty when that has ended meanwhile. */
+function readProcess(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
 }

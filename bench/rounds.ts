@@ -13,13 +13,14 @@ export type Subject = {
   server: Measured;
   conversation: Conversation;
   connections?: number;
+  alsoPid?: number | null;
 };
 export type Measurement = {
   name: string;
   title: string;
   /** Operations a second, one for each round. */
   perSecond: number[];
-  /** Operations for each second of processor time of the server: what one core does when it has nothing else to do. */
+  /** Operations for each second of processor time that is counted: what one core does when it has nothing else to do. */
   perCoreSecond: number[];
   p50: number[];
   p99: number[];
@@ -40,10 +41,10 @@ export async function measure(
   }));
   for (let round = 0; round < effort.rounds; round++) {
     for (const [index, subject] of subjects.entries()) {
-      const { server, conversation, connections } = subject;
+      const { server, conversation, connections, alsoPid } = subject;
       // Compiled code stays; after the first round there is less to warm.
       const warmUp = round === 0 ? effort.warmUp : effort.warmUp / 4;
-      const target = { ...server, conversation, ...(connections && { connections }) };
+      const target = { ...server, conversation, ...(connections && { connections }), ...(alsoPid && { alsoPid }) };
       const sample = await drive(target, { ...effort, warmUp });
       const one = found[index];
       if (!one) continue;

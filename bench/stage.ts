@@ -10,7 +10,7 @@ import { asHost, type SessionId } from '../server/lib/ids.ts';
 import { createLog } from '../server/lib/log.ts';
 import { createServices, type Services } from '../server/services.ts';
 import type { Credential } from '../server/sessions/sessions.ts';
-import { type Measured, startMeasured } from './processes.ts';
+import { type Measured, parentOf, startMeasured } from './processes.ts';
 
 export const HOSTS = { auth: 'auth.bench.example', news: 'news.bench.example' } as const;
 export const PASSWORD = 'a long enough password';
@@ -50,6 +50,8 @@ export type Stage = {
   folder: string;
   readers: readonly Reader[];
   urlOf(database: string): string;
+  /** The same stage in a database of its own, as it was when it was set. */
+  copy(database: string): Promise<Stage>;
   startCauseway(more?: {
     databaseUrl?: string;
     cores?: string;
@@ -78,20 +80,28 @@ export async function setStage(options: { databaseUrl: string; folder: string; r
   );
   const env = { DATABASE_URL: databaseUrl, CAUSEWAY_SECRET: SECRET, PORT: '0', CAUSEWAY_DRAIN: '1s' };
   const readers = await withServices(env, (services) => signIn(services, env, options.readers));
-  return {
-    databaseUrl,
+  // Copied while nobody is connected to it.
+  const original = new URL(databaseUrl).pathname.slice(1);
+  await query(urlOf('bench_peers'), `create database bench_original template "${original}"`);
+  const stageOn = (url: string): Stage => ({
+    databaseUrl: url,
     folder,
     readers,
     urlOf,
+    copy: async (database) => {
+      await query(databaseUrl, `create database ${database} template bench_original`);
+      return stageOn(urlOf(database));
+    },
     startCauseway: (more = {}) =>
       startMeasured({
         name: 'causeway',
         args: startArguments().toSpliced(-1, 0, ...(more.nodeArgs ?? [])),
-        env: { ...env, ...(more.databaseUrl && { DATABASE_URL: more.databaseUrl }), ...known(more.env) },
+        env: { ...env, DATABASE_URL: more.databaseUrl ?? url, ...known(more.env) },
         folder,
         ...(more.cores && { cores: more.cores }),
       }),
-  };
+  });
+  return stageOn(databaseUrl);
 }
 
 /** As `npm start` starts it: after `node`. */
@@ -159,15 +169,25 @@ async function signIn(services: Services, env: Record<string, string>, count: nu
   return readers;
 }
 
-export const cookiesOf = (credential: Credential): string =>
+export const cookiesOf = (credential: Pick<Record<keyof Credential, string>, 'token' | 'companion'>): string =>
   `qt-auth=${credential.token}; __Host-qt-auth=${credential.companion}`;
 
 /** Runs SQL on a connection of its own. */
-export async function query(url: string, text: string, values?: unknown[]): Promise<pg.QueryResult> {
+export const query = (url: string, text: string, values?: unknown[]): Promise<pg.QueryResult> =>
+  withClient(url, (client) => client.query(values ? { text, values } : text));
+
+/** The process of PostgreSQL that starts all its others; null where the system does not tell. */
+export const postmasterOf = (url: string): Promise<number | null> =>
+  withClient(url, async (client) => {
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    return parentOf(Number(rows[0]?.pid));
+  });
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    return await client.query(values ? { text, values } : text);
+    return await work(client);
   } finally {
     await client.end();
   }
