@@ -7,13 +7,15 @@ import type { Host } from '../lib/ids.ts';
 import { createLeasedMemory, type ReadMark } from '../lib/leased_memory.ts';
 import type { Presented } from '../sessions/sessions.ts';
 import type { SignedIn } from './accounts.ts';
+import { packReader, unpackReader } from './packed_reader.ts';
 
 type Mark = ReturnType<Lease['markRead']>;
 type Single = Extract<Presented, { kind: 'cookie' | 'header' }>;
 
 /** One reader on one host, as read at a moment of the lease's clock. */
 export type Remembered = {
-  readonly signedIn: SignedIn;
+  /** By packReader. */
+  readonly packed: string;
   readonly readAt: number;
   /** What the hot route answers; made by it when first asked. */
   answer: { status: number; headers: readonly string[]; body: string; isAscii: boolean } | null;
@@ -36,7 +38,7 @@ export function createSignedInMemory(options: {
   function find(presented: Single, host: Host): SignedIn | null {
     const known = peek(presented, host);
     if (!known) return null;
-    const { account, session } = known.signedIn;
+    const { account, session } = unpackReader(known.packed);
     const passed = (lease.now() - known.readAt) / 1000;
     const { ageSeconds, trueForSeconds, ...rest } = session;
     return {
@@ -49,7 +51,7 @@ export function createSignedInMemory(options: {
   function keep(presented: Single, host: Host, signedIn: SignedIn, mark: ReadMark<Mark>): void {
     const { account, session } = signedIn;
     memory.keep(nameOf(presented, host), {
-      value: { signedIn, readAt: mark.at, answer: null },
+      value: { packed: packReader(signedIn), readAt: mark.at, answer: null },
       keys: [`account ${account.id}`, `domain-session ${session.domainSessionId}`],
       trueForSeconds: session.trueForSeconds,
       mark,
@@ -59,8 +61,8 @@ export function createSignedInMemory(options: {
   return { peek, find, keep, markRead: memory.markRead, count: memory.count };
 }
 
-/** The credential itself stays nowhere: entries are known by its SHA-256, as in the database. */
+/** The credential itself stays nowhere: entries are known by its SHA-256, as in the database; each of its bytes is a letter. */
 function nameOf(presented: Single, host: Host): string {
   const companion = presented.kind === 'cookie' ? presented.companion : '';
-  return hash('sha256', `${host}\n${presented.token}\n${companion}`, 'base64');
+  return hash('sha256', `${host}\n${presented.token}\n${companion}`, 'binary');
 }

@@ -2,7 +2,13 @@
 // cleared: nobody's cookie, or a credential of somebody who is signed in.
 
 import type { IncomingMessage } from 'node:http';
-import type { Accounts, Remembered, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
+import {
+  type Accounts,
+  type Remembered,
+  type SignedIn,
+  type SignedInMemory,
+  unpackReader,
+} from '../accounts/accounts.ts';
 import { ERRORS } from '../http/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { FrontAnswer, FrontRequest, WriteAnswer } from './front.ts';
@@ -66,7 +72,7 @@ export function createSessionCheck(options: {
 }
 
 function answerOf(known: Remembered): FrontAnswer {
-  known.answer ??= toAnswer(200, presentMe(known.signedIn));
+  known.answer ??= toAnswer(200, presentMe(unpackReader(known.packed)));
   return known.answer;
 }
 
