@@ -115,9 +115,9 @@ export const SETTINGS = {
   sessionMemory: set<number>({
     variable: 'CAUSEWAY_SESSION_MEMORY',
     parse: whole(0, 10_000_000),
-    fallback: () => 50_000,
-    shown: '50000',
-    says: 'Most sessions that one node keeps in memory, and most access tokens, some 2 KB each; 0 asks PostgreSQL every time. A sign-out counts everywhere at once either way.',
+    fallback: () => 10_000,
+    shown: '10000',
+    says: 'Most sessions that one node keeps in memory, and most access tokens, some 2 KB each; 0 asks PostgreSQL every time. Each is read anew after a minute at most, so as many are of use as readers come to the node in a minute. A sign-out counts everywhere at once either way.',
   }),
   namedStatements: set<boolean>({
     variable: 'CAUSEWAY_NAMED_STATEMENTS',
