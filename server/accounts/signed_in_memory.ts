@@ -18,7 +18,7 @@ export type Remembered = {
   readonly packed: string;
   readonly readAt: number;
   /** What the hot route answers; made by it when first asked. */
-  answer: { status: number; headers: readonly string[]; body: string; isAscii: boolean } | null;
+  answer: { text: string; bytes: string; isAscii: boolean } | null;
 };
 
 export type SignedInMemory = ReturnType<typeof createSignedInMemory>;

@@ -8,11 +8,11 @@ import type { Clients } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
 import { parseNetworks } from '../http/address.ts';
-import { createHeadWriter } from '../http/headers.ts';
+import { createHeadWriter, createRepeatedHead } from '../http/headers.ts';
 import { LONGEST_TARGET } from '../http/server.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
-import { createRandomTexts } from '../lib/random.ts';
+import { createRandomNames } from '../lib/random.ts';
 import type { OAuth } from '../oauth/oauth.ts';
 import type { Realms } from '../realms/realms.ts';
 import { type Asked, createPlaces, type Place, readAsked } from './front_request.ts';
@@ -23,9 +23,8 @@ import { createSessionCheck, ME_PATH } from './session_check.ts';
 /** A request in front of the general way. */
 export type FrontRequest = { request: IncomingMessage; response: ServerResponse; asked: Asked; place: Place };
 
-/** Writes an answer with the headers that every answer has. @returns its request id */
-export type WriteAnswer = (response: ServerResponse, answer: FrontAnswer) => string;
-export type FrontAnswer = { status: number; headers: readonly string[]; body: string; isAscii: boolean };
+/** Writes an answer without a body, with the headers that every answer has. @returns its request id */
+export type WriteAnswer = (response: ServerResponse, status: number, headers: readonly string[]) => string;
 
 const LANDING = '/api/auth/v1/oauth/token';
 
@@ -50,12 +49,11 @@ export function createFront(
   const { config, realms, clients, accounts, reader, signedInMemory, oauth, log, metrics } = services;
   const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });
   const writeHead = createHeadWriter();
-  const nextId = createRandomTexts(ID_BYTES);
-
-  const write: WriteAnswer = (response, { status, headers, body, isAscii }) => {
+  const nextId = createRandomNames(ID_BYTES);
+  const write: WriteAnswer = (response, status, headers) => {
     const id = nextId();
     writeHead(response, status, ['X-Request-Id', id, ...headers]);
-    response.end(body, isAscii ? 'latin1' : 'utf8');
+    response.end();
     return id;
   };
   const general = ({ request, response }: FrontRequest) => void answerRest(request, response);
@@ -64,7 +62,8 @@ export function createFront(
   const checkSession = createSessionCheck({
     ...search,
     memory: signedInMemory,
-    write,
+    headOf: (head) => createRepeatedHead(writeHead, head),
+    nextId,
     log,
     count: metrics.countSessionCheck,
   });

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Client, Clients } from '../clients/clients.ts';
 import { clientAddress, type Networks } from '../http/address.ts';
-import type { PlainToken } from '../lib/ids.ts';
+import type { Host, PlainToken } from '../lib/ids.ts';
 import { parseToken } from '../lib/token.ts';
 import { parseHost } from '../lib/url.ts';
 import type { Realms, Site } from '../realms/realms.ts';
@@ -114,17 +114,25 @@ export function createPlaces(options: {
 
   /** The place that was asked, if its realm and client are in memory and readers may be signed in there. */
   function find(asked: Asked): Place | null {
-    const named = parseHost(asked.host);
-    let host = named;
-    if (asked.proxySecret !== undefined) {
-      host = clients.peekHostOfProxySecret(asked.proxySecret);
-      if (!host || (asked.forwardedHost ? parseHost(asked.forwardedHost) : named) !== host) return null;
-    }
-    const site = host && realms.peekSite(host);
+    const site = asked.proxySecret === undefined ? siteNamed(asked.host) : siteProven(asked, asked.proxySecret);
     if (!site) return null;
     const client = site.domain.role === 'client' ? clients.peekForHost(site.domain.host) : null;
     if (site.domain.role === 'client' && !client) return null;
     return { site, client, isProven: asked.proxySecret !== undefined };
+  }
+
+  function siteNamed(name: string | undefined): Site | null {
+    if (name === undefined) return null;
+    // Mostly it is spelled as it is registered.
+    const site = realms.peekSite(name as Host);
+    if (site) return site;
+    const host = parseHost(name);
+    return host && host !== name ? realms.peekSite(host) : null;
+  }
+
+  function siteProven({ host: named, forwardedHost }: Asked, secret: string): Site | null {
+    const host = clients.peekHostOfProxySecret(secret);
+    return host && parseHost(forwardedHost || named) === host ? realms.peekSite(host) : null;
   }
 
   /** The address of the person behind a request; null when the connection is gone. */

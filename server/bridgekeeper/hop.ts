@@ -137,7 +137,7 @@ export function createHop(options: {
     const headers = ['Location', to, 'Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'];
     for (const cookie of cookies) headers.push('Set-Cookie', cookieText(cookie));
     const status = 303;
-    const id = write(response, { status, headers, body: '', isAscii: true });
+    const id = write(response, status, headers);
     const { host } = place.site.domain;
     lines({ request: id, method: 'GET', route, host, address: addressOf(request, asked, place), status, startedAt });
   }

@@ -10,39 +10,50 @@ import {
   unpackReader,
 } from '../accounts/accounts.ts';
 import { ERRORS } from '../http/errors.ts';
+import type { RepeatedHead, WriteRepeatedHead } from '../http/headers.ts';
 import type { Log } from '../lib/log.ts';
-import type { FrontAnswer, FrontRequest, WriteAnswer } from './front.ts';
+import type { FrontRequest } from './front.ts';
 import { hasCredential, readPresented, type SinglePresented } from './front_request.ts';
 import { presentFailure, presentMe } from './present.ts';
 
 export const ME_PATH = '/api/auth/v1/users/me';
-const JSON_TYPE = 'application/json; charset=utf-8';
 /** Pure ASCII is written without being looked at letter by letter. */
 const ASCII = /^[\x20-\x7e]*$/;
 
-const SIGNED_OUT = toAnswer(
-  ERRORS.unauthenticated.status,
-  presentFailure({ code: 'unauthenticated', description: ERRORS.unauthenticated.text }),
-);
+type Body = NonNullable<Remembered['answer']>;
 
-/** @param options count: is told of every answer given here; reader: is told whom a credential has turned out to be of */
+const SIGNED_OUT = toBody(presentFailure({ code: 'unauthenticated', description: ERRORS.unauthenticated.text }));
+const HEAD = {
+  constant: ['Content-Type', 'application/json; charset=utf-8'],
+  names: ['X-Request-Id', 'Content-Length'],
+};
+
+/**
+ * @param options headOf: makes what writes one head again and again; count: is told of every answer given here;
+ *   reader: is told whom a credential has turned out to be of
+ */
 export function createSessionCheck(options: {
   memory: Pick<SignedInMemory, 'peek'>;
   accounts: Pick<Accounts, 'findSignedIn'>;
   reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
   general(front: FrontRequest): void;
-  write: WriteAnswer;
+  headOf(head: RepeatedHead): WriteRepeatedHead;
+  nextId(): string;
   log: Log;
   count(answer: 'signed-in' | 'signed-out'): void;
 }) {
-  const { memory, accounts, reader, general, write, log, count } = options;
+  const { memory, accounts, reader, general, headOf, nextId, log, count } = options;
+  const kinds = {
+    'signed-in': { status: 200, writeHead: headOf({ ...HEAD, status: 200 }) },
+    'signed-out': { status: 401, writeHead: headOf({ ...HEAD, status: 401 }) },
+  } as const;
 
   return function checkSession(front: FrontRequest): unknown {
-    if (!hasCredential(front.asked)) return answer(front, SIGNED_OUT);
+    if (!hasCredential(front.asked)) return answer(front, 'signed-out', SIGNED_OUT);
     const presented = readPresented(front.asked);
     if (!presented) return general(front);
     const known = memory.peek(presented, front.place.site.domain.host);
-    return known ? answer(front, answerOf(known)) : find(front, presented);
+    return known ? answer(front, 'signed-in', bodyOf(known)) : find(front, presented);
   };
 
   async function find(front: FrontRequest, presented: SinglePresented) {
@@ -58,26 +69,28 @@ export function createSessionCheck(options: {
       reader.noteFound(front.request, null);
       return general(front);
     }
-    return answer(front, toAnswer(200, presentMe(found)));
+    return answer(front, 'signed-in', toBody(presentMe(found)));
   }
 
-  function answer({ response, place }: FrontRequest, given: FrontAnswer): void {
-    const id = write(response, given);
-    count(given === SIGNED_OUT ? 'signed-out' : 'signed-in');
+  function answer({ response, place }: FrontRequest, kind: keyof typeof kinds, body: Body): void {
+    const { status, writeHead } = kinds[kind];
+    const id = nextId();
+    writeHead(response, [id, body.bytes]);
+    response.end(body.text, body.isAscii ? 'latin1' : 'utf8');
+    count(kind);
     if (log.isLevelEnabled('debug')) {
       const { host } = place.site.domain;
-      log.debug({ request: id, method: 'GET', route: 'bridgekeeper.me', host, status: given.status });
+      log.debug({ request: id, method: 'GET', route: 'bridgekeeper.me', host, status });
     }
   }
 }
 
-function answerOf(known: Remembered): FrontAnswer {
-  known.answer ??= toAnswer(200, presentMe(unpackReader(known.packed)));
+function bodyOf(known: Remembered): Body {
+  known.answer ??= toBody(presentMe(unpackReader(known.packed)));
   return known.answer;
 }
 
-function toAnswer(status: number, value: unknown): FrontAnswer {
-  const body = JSON.stringify(value);
-  const headers = ['Content-Type', JSON_TYPE, 'Content-Length', String(Buffer.byteLength(body))];
-  return { status, headers, body, isAscii: ASCII.test(body) };
+function toBody(value: unknown): Body {
+  const text = JSON.stringify(value);
+  return { text, bytes: String(Buffer.byteLength(text)), isAscii: ASCII.test(text) };
 }

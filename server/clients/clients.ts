@@ -1,11 +1,11 @@
 // Registered clients (RFC 6749 §2). A first-party client stands for one client domain and needs no consent; a third-party
 // client is a product. Everything about redirect URIs is decided here.
 
-import { LRUCache } from 'lru-cache';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
 import { createCipher } from '../lib/cipher.ts';
 import type { ClientId, ClientRowId, Host, RealmId, RedirectUri, TokenHash } from '../lib/ids.ts';
+import { createShortMemory } from '../lib/short_memory.ts';
 import { hashToken } from '../lib/token.ts';
 import {
   CONFIGURATION_CHANNEL,
@@ -80,7 +80,6 @@ export type StoredClient = Omit<ClientDraft, 'secret' | 'proxySecret' | 'integra
 
 /** Path at which a first-party client's codes arrive; its redirect URI is this on its own origin. */
 export const LANDING_PATH = '/api/auth/v1/oauth/token';
-const MEMORY_MS = 5000;
 
 export type Clients = ReturnType<typeof createClients>;
 
@@ -91,12 +90,9 @@ export function createClients(options: {
   secrets: () => readonly string[];
 }) {
   const cipher = createCipher({ secrets: options.secrets, purpose: 'integration-secrets' });
-  const memory = new LRUCache<string, { client: Client | null }>({
-    max: 10_000,
-    ttl: MEMORY_MS,
-    // What is being read while the memory is cleared still answers its waiters, and is not kept.
-    ignoreFetchAbort: true,
-    fetchMethod: async (key) => {
+  const memory = createShortMemory<string, { client: Client | null }>({
+    most: 10_000,
+    read: async (key) => {
       const [kind, realmId, value = ''] = key.split('\n');
       if (kind === 'host') return { client: await store.findByHost(options.db, value as Host) };
       if (kind === 'row') return { client: await store.findByRowId(options.db, value as ClientRowId) };
@@ -104,17 +100,13 @@ export function createClients(options: {
     },
   });
   /** Origins of public clients by realm: every call of a page of theirs asks for them. */
-  const publicOrigins = new LRUCache<RealmId, ReadonlySet<string>>({
-    max: 1000,
-    ttl: MEMORY_MS,
-    ignoreFetchAbort: true,
-    fetchMethod: async (realmId) => new Set(originsOf(await store.listPublicRedirectUris(options.db, realmId))),
+  const publicOrigins = createShortMemory<RealmId, ReadonlySet<string>>({
+    most: 1000,
+    read: async (realmId) => new Set(originsOf(await store.listPublicRedirectUris(options.db, realmId))),
   });
-  const proxies = new LRUCache<string, { host: Host | null }>({
-    max: 1000,
-    ttl: MEMORY_MS,
-    ignoreFetchAbort: true,
-    fetchMethod: async (hash) => ({
+  const proxies = createShortMemory<string, { host: Host | null }>({
+    most: 1000,
+    read: async (hash) => ({
       host: await store.findHostByProxySecret(options.db, Buffer.from(hash, 'base64') as TokenHash),
     }),
   });

@@ -180,8 +180,8 @@ export function openLease(options: { db: Database; notifications: Notifications;
     now,
     /** Keeps a memory true from now on. */
     hold: (holder: Holder) => void holders.push(holder),
-    /** Whether memory may answer at this moment. */
-    isLive: () => rules.isLive(state, now()),
+    /** Whether memory may answer at this moment. @param at what `now` has just told */
+    isLive: (at: number = now()) => rules.isLive(state, at),
     /** Call it before a read is sent. */
     markRead: () => rules.markRead(state),
     /** Whether what the read found may be kept. @param keys all that it depends on */

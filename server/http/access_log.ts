@@ -2,7 +2,7 @@
 // pages show so that a reader and an operator can speak of the same request.
 
 import type { Log } from '../lib/log.ts';
-import { createRandomTexts } from '../lib/random.ts';
+import { createRandomNames } from '../lib/random.ts';
 import type { Context, Middleware } from './route.ts';
 
 /** Bytes of a request id: 12 characters. */
@@ -44,7 +44,7 @@ export function createAccessLines({ log, observe }: Options) {
 /** Numbers every request and logs its outcome. */
 export function accessLog(options: Options): Middleware {
   const write = createAccessLines(options);
-  const nextId = createRandomTexts(ID_BYTES);
+  const nextId = createRandomNames(ID_BYTES);
   return async (ctx: Context, next) => {
     const startedAt = performance.now();
     const request = nextId();

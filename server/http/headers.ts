@@ -65,6 +65,53 @@ export function createHeadWriter(): WriteHead {
   };
 }
 
+/** constant: names and values; names: of the headers whose values differ */
+export type RepeatedHead = { status: number; constant: readonly string[]; names: readonly string[] };
+/** Writes a head with these values of the headers that it was made for; no value may hold a line break. */
+export type WriteRepeatedHead = (response: ServerResponse, values: readonly string[]) => void;
+
+/**
+ * A head that is written again and again with other values. Node makes the first one; taken apart at its values it is the mould of
+ * all others, wherever the connection stays open. Where it does not come apart, Node makes every one.
+ */
+export function createRepeatedHead(write: WriteHead, { status, constant, names }: RepeatedHead): WriteRepeatedHead {
+  let mould: readonly string[] | null = null;
+  return (response, values) => {
+    if (mould && response.shouldKeepAlive) {
+      let head = mould[0] ?? '';
+      for (let index = 0; index < values.length; index++) head += (values[index] ?? '') + (mould[index + 1] ?? '');
+      response.statusCode = status;
+      (response as { _header?: string })._header = head + currentDate() + (mould.at(-1) ?? '');
+      return;
+    }
+    write(response, status, [...constant, ...names.flatMap((name, index) => [name, values[index] ?? ''])]);
+    if (!mould && response.shouldKeepAlive && holdsHead(response))
+      mould = takeApart(response._header, [...names, 'Date']);
+  };
+}
+
+/** A head without the values of some headers, as the pieces between them; null unless each is there once, in this order. */
+function takeApart(head: string, names: readonly string[]): readonly string[] | null {
+  const pieces: string[] = [];
+  let rest = head;
+  for (const name of names) {
+    const [before, after, ...more] = rest.split(`\r\n${name}: `);
+    if (before === undefined || after === undefined || more.length > 0) return null;
+    pieces.push(`${before}\r\n${name}: `);
+    rest = after.slice(after.indexOf('\r\n'));
+  }
+  return [...pieces, rest];
+}
+
+let date = { second: 0, text: '' };
+
+/** RFC 9110 §5.6.7: the time as a Date header tells it, by the second. */
+function currentDate(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== date.second) date = { second, text: new Date(second * 1000).toUTCString() };
+  return date.text;
+}
+
 /** An answer to nobody. */
 const probeHead = () =>
   new ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1, headers: {} } as IncomingMessage);

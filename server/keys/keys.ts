@@ -12,12 +12,12 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { LRUCache } from 'lru-cache';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { Notifications } from '../db/notify.ts';
 import type { RealmId } from '../lib/ids.ts';
 import { createVault } from '../lib/seal.ts';
+import { createShortMemory } from '../lib/short_memory.ts';
 import {
   ALGS,
   type Alg,
@@ -37,8 +37,6 @@ type LoadedKey = store.StoredKey & { publicKey: CryptoKey; privateKey: () => Pro
 type KeySet = { keys: readonly LoadedKey[] /** Database time minus ours, milliseconds. */; skew: number };
 
 const KEYS_CHANNEL = 'causeway_keys';
-/** A node that misses the notification switches at the latest after this. */
-const MEMORY_MS = 5000;
 
 export type Keys = ReturnType<typeof createKeys>;
 /** Signs claims; typ is that of the token (RFC 8725 §3.11). */
@@ -53,13 +51,7 @@ export function createKeys(options: {
 }) {
   const { db, policy } = options;
   const vault = createVault({ secrets: options.secrets, purpose: 'signing-keys' });
-  const memory = new LRUCache<RealmId, KeySet>({
-    max: 1000,
-    ttl: MEMORY_MS,
-    // What is being read while the memory is cleared still answers its waiters, and is not kept.
-    ignoreFetchAbort: true,
-    fetchMethod: load,
-  });
+  const memory = createShortMemory<RealmId, KeySet>({ most: 1000, read: load });
   options.notifications?.listen(KEYS_CHANNEL, { onMessage: () => memory.clear(), onGap: () => memory.clear() });
 
   async function load(realmId: RealmId): Promise<KeySet> {

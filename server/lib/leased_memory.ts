@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 /** What a memory asks of the lease. `Read`: its mark of a moment. */
 type LeaseOf<Read> = {
   hold(holder: { drop(key: string): void; clear(): void }): void;
-  isLive(): boolean;
+  isLive(at: number): boolean;
   now(): number;
   markRead(): Read;
   mayKeep(read: Read, keys: readonly string[]): boolean;
@@ -51,7 +51,9 @@ export function createLeasedMemory<Value, Read>(options: { lease: LeaseOf<Read>;
   /** What is known under a name and may be told at this moment; null when the database must be asked. */
   function peek(name: string): Value | null {
     const entry = entries.get(name);
-    return entry && lease.isLive() && lease.now() < entry.until ? entry.value : null;
+    if (!entry) return null;
+    const now = lease.now();
+    return lease.isLive(now) && now < entry.until ? entry.value : null;
   }
 
   /**

@@ -2,12 +2,12 @@
 // The request's host decides the realm, never a parameter. Look-ups are kept in memory for at most 5 s, and dropped at once
 // on every node when an operator changes something (reliability R-22).
 
-import { LRUCache } from 'lru-cache';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
 import type { Brand } from '../http/brand.ts';
 import { createCipher } from '../lib/cipher.ts';
 import type { Host, RealmId } from '../lib/ids.ts';
+import { createShortMemory } from '../lib/short_memory.ts';
 import { isLoopbackHost } from '../lib/url.ts';
 import { brandSchema, type PartialBrand, type RealmBrand, type RealmSettings, settingsSchema } from './settings.ts';
 import * as store from './store.ts';
@@ -70,7 +70,6 @@ export type StoredRealm = Omit<RealmDraft, 'upstreams'> & {
 
 /** Channel on which a changed configuration is announced to every node. */
 export const CONFIGURATION_CHANNEL = 'causeway_configuration';
-const MEMORY_MS = 5000;
 
 export type Realms = ReturnType<typeof createRealms>;
 
@@ -81,12 +80,9 @@ export function createRealms(options: {
   secrets: () => readonly string[];
 }) {
   const cipher = createCipher({ secrets: options.secrets, purpose: 'upstream-secrets' });
-  const sites = new LRUCache<string, { site: Site | null }>({
-    max: 10_000,
-    ttl: MEMORY_MS,
-    // What is being read while the memory is cleared still answers its waiters, and is not kept.
-    ignoreFetchAbort: true,
-    fetchMethod: async (host) => ({ site: await readSite(host as Host) }),
+  const sites = createShortMemory<Host, { site: Site | null }>({
+    most: 10_000,
+    read: async (host) => ({ site: await readSite(host) }),
   });
   options.notifications?.listen(CONFIGURATION_CHANNEL, { onMessage: () => sites.clear(), onGap: () => sites.clear() });
 

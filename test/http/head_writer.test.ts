@@ -1,7 +1,7 @@
-import { createServer, request } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
-import { createHeadWriter, standardHeaderPairs } from '../../server/http/headers.ts';
+import { createHeadWriter, createRepeatedHead, standardHeaderPairs } from '../../server/http/headers.ts';
 
 test('an answer without Koa has every standard header once, and those of its own', async (t) => {
   const writeHead = createHeadWriter();
@@ -53,4 +53,52 @@ test('what could break out of a header is refused, as by Node itself', (t) => {
       sent.end();
     });
   });
+});
+
+test('a head that is written again and again is each time the head that Node would make', async (t) => {
+  const write = createHeadWriter();
+  const writeAgain = createRepeatedHead(write, {
+    status: 201,
+    constant: ['Content-Type', 'text/plain'],
+    names: ['X-Own', 'Content-Length'],
+  });
+  const byNode: string[][] = [];
+  const server = createServer((asked, response) => {
+    const text = String(asked.url).slice(1);
+    if (asked.headers['x-by'] === 'node') {
+      write(response, 201, ['Content-Type', 'text/plain', 'X-Own', text, 'Content-Length', String(text.length)]);
+    } else writeAgain(response, [text, String(text.length)]);
+    response.end(text, 'latin1');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  const { port } = server.address() as AddressInfo;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = (path: string, headers: Record<string, string>) =>
+    new Promise<string[]>((resolve, reject) => {
+      const sent = request({ port, host: '127.0.0.1', path, headers, agent }, (answer) => {
+        let text = '';
+        answer.on('data', (piece) => {
+          text += piece;
+        });
+        answer.on('end', () => {
+          const isTime = (one: string, before?: string) =>
+            before === 'Date' && Math.abs(Date.now() - Date.parse(one)) < 60_000;
+          const raw = answer.rawHeaders.map((one, index, all) => (isTime(one, all[index - 1]) ? 'now' : one));
+          resolve([String(answer.statusCode), text, ...raw]);
+        });
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+  // Also where the connection is to be closed, whose head is another one.
+  const kinds = [{}, {}, { Connection: 'close' }, {}];
+  for (const [index, headers] of kinds.entries()) {
+    const path = `/${'x'.repeat(index + 1)}`;
+    byNode.push(await ask(path, { ...headers, 'X-By': 'node' }));
+    t.deepEqual(await ask(path, headers), byNode.at(-1), String(index));
+  }
+  t.is(new Set(byNode.map((raw) => raw.includes('close'))).size, 2);
+  t.true(byNode.every((raw) => raw.includes('now')));
+  agent.destroy();
+  server.close();
 });
