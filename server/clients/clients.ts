@@ -157,7 +157,7 @@ export function createClients(options: {
   const put = async (q: Queryable, realmId: RealmId, draft: ClientDraft): Promise<void> =>
     store.putClient(q, realmId, {
       ...draft,
-      integrationSecret: draft.integrationSecret && (await encryptSecret(cipher, draft.integrationSecret)),
+      integrationSecret: draft.integrationSecret && encryptSecret(cipher, draft.integrationSecret),
     });
 
   /** The secret that an integration shares with us, to be used; null when it was given none. @throws Error when CAUSEWAY_SECRET does not open it */

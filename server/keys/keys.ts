@@ -1,6 +1,7 @@
 // Signing keys of each realm's issuer: made when first needed, encrypted at rest, rotated by schedule or by command,
 // published as a JWK set (RFC 7517 §5), used to sign and verify what the issuer itself made.
 
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import {
   type CryptoKey,
   calculateJwkThumbprint,
@@ -10,11 +11,11 @@ import {
   type JWK,
   type JWTPayload,
   jwtVerify,
-  SignJWT,
 } from 'jose';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { Notifications } from '../db/notify.ts';
+import { signCompact } from '../lib/compact.ts';
 import type { RealmId } from '../lib/ids.ts';
 import { createVault } from '../lib/seal.ts';
 import { createShortMemory } from '../lib/short_memory.ts';
@@ -33,7 +34,7 @@ import * as store from './store.ts';
 export { ALGS, type Alg } from './rotation.ts';
 
 export type KeySummary = { kid: string; alg: Alg; state: KeyState; createdAt: Date; activatesAt: Date };
-type LoadedKey = store.StoredKey & { publicKey: CryptoKey; privateKey: () => Promise<CryptoKey> };
+type LoadedKey = store.StoredKey & { publicKey: CryptoKey; privateKey: () => Promise<KeyObject> };
 type KeySet = { keys: readonly LoadedKey[] /** Database time minus ours, milliseconds. */; skew: number };
 
 const KEYS_CHANNEL = 'causeway_keys';
@@ -103,9 +104,7 @@ export function createKeys(options: {
     if (ready) await keyOf(ready).privateKey();
     return async (alg, payload, header) => {
       const key = keyOf(alg);
-      return new SignJWT(payload)
-        .setProtectedHeader({ alg, kid: key.kid, typ: header.typ })
-        .sign(await key.privateKey());
+      return signCompact({ alg, kid: key.kid, typ: header.typ }, payload, await key.privateKey());
     };
   }
 
@@ -207,13 +206,13 @@ export function createKeys(options: {
     const publicJwk = await exportJWK(publicKey);
     // Begins with a letter, so that no command line takes it for an option.
     const kid = `${alg.toLowerCase()}-${await calculateJwkThumbprint(publicJwk)}`;
-    const privateJwe = await vault.lock(JSON.stringify(await exportJWK(privateKey)));
+    const privateJwe = vault.lock(JSON.stringify(await exportJWK(privateKey)));
     return { kid, alg, publicJwk, privateJwe };
   }
 
-  async function unwrap(key: store.StoredKey): Promise<CryptoKey> {
+  async function unwrap(key: store.StoredKey): Promise<KeyObject> {
     const jwk = await vault.unlock(key.privateJwe);
-    if (jwk !== null) return (await importJWK(JSON.parse(jwk) as JWK, key.alg)) as CryptoKey;
+    if (jwk !== null) return createPrivateKey({ key: JSON.parse(jwk), format: 'jwk' });
     throw new Error(
       'CAUSEWAY_SECRET does not open the stored signing keys. Add the secret that they were made with: CAUSEWAY_SECRET=new,old',
     );

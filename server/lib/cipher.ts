@@ -1,7 +1,8 @@
 // Secrets that must be used again (of other providers, of second factors) as they are stored: encrypted under CAUSEWAY_SECRET
-// (RFC 7516, direct encryption with AES-256-GCM by jose), one key per purpose. The newest secret encrypts, all decrypt.
+// (RFC 7516, direct encryption with AES-256-GCM), one key per purpose. The newest secret encrypts, all decrypt.
 
-import { CompactEncrypt, compactDecrypt } from 'jose';
+import { compactDecrypt } from 'jose';
+import { encryptCompact } from './compact.ts';
 import { deriveKey } from './seal.ts';
 
 export type Cipher = ReturnType<typeof createCipher>;
@@ -11,12 +12,10 @@ export function createCipher(options: { secrets: () => readonly string[]; purpos
   const keys = () => options.secrets().map((secret) => deriveKey(secret, options.purpose));
 
   /** The stored form of a text. */
-  async function encrypt(text: string): Promise<string> {
+  function encrypt(text: string): string {
     const [key] = keys();
     if (!key) throw new Error('CAUSEWAY_SECRET is not set: it encrypts what is stored');
-    return new CompactEncrypt(new TextEncoder().encode(text))
-      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
-      .encrypt(key);
+    return encryptCompact(text, key);
   }
 
   /** The text of a stored form. @throws Error when none of the secrets opens it */

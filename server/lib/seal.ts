@@ -3,8 +3,9 @@
 // Keys derive from CAUSEWAY_SECRET by HKDF, one per purpose, so a value sealed for one use is worthless for another.
 // Several secrets may be given: the first signs, all verify, so a secret can be replaced without anybody noticing.
 
-import { createHmac, createSecretKey, hkdfSync } from 'node:crypto';
-import { CompactEncrypt, compactDecrypt, jwtVerify } from 'jose';
+import { createSecretKey, hkdfSync } from 'node:crypto';
+import { compactDecrypt, jwtVerify } from 'jose';
+import { encryptCompact, signCompact } from './compact.ts';
 
 export type Sealer = ReturnType<typeof createSealer>;
 
@@ -22,15 +23,11 @@ export function createSealer(options: { secrets: readonly string[]; purpose: str
   const typ = `causeway-${options.purpose}+jwt`;
   if (!keys[0]) throw new Error('createSealer needs at least one secret');
   const signingKey = createSecretKey(keys[0]);
-  const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const header = encoded({ alg: 'HS256', typ });
 
   /** A compact token holding `payload`; valid for `ttlSeconds`, or for as long as its key when that is null. */
-  async function seal(payload: Record<string, unknown>, ttlSeconds: number | null): Promise<string> {
+  function seal(payload: Record<string, unknown>, ttlSeconds: number | null): Promise<string> {
     const claims = ttlSeconds === null ? payload : { ...payload, exp: Math.floor(Date.now() / 1000) + ttlSeconds };
-    // RFC 7515 §3.1. Here and now: WebCrypto, by which jose signs, would wait in the queue of the hashing pool.
-    const input = `${header}.${encoded(claims)}`;
-    return `${input}.${createHmac('sha256', signingKey).update(input).digest('base64url')}`;
+    return signCompact({ alg: 'HS256', typ }, claims, signingKey);
   }
 
   /** The payload of a token that we sealed for this purpose and that has not expired; null for anything else. */
@@ -59,10 +56,7 @@ export function createVault(options: { secrets: readonly string[]; purpose: stri
   if (!lockingKey) throw new Error('createVault needs at least one secret');
 
   /** A compact JWE of a text. */
-  const lock = (text: string): Promise<string> =>
-    new CompactEncrypt(new TextEncoder().encode(text))
-      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
-      .encrypt(lockingKey as Uint8Array);
+  const lock = (text: string): string => encryptCompact(text, lockingKey);
 
   /** The text that was locked; null when none of our secrets opens it. */
   async function unlock(jwe: string): Promise<string | null> {

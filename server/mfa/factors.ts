@@ -58,7 +58,7 @@ export function createFactors(options: {
   /** Begins an enrolment of a signed-in reader: what to show, and what the page carries until the first code comes. */
   async function beginEnrolment(realm: Realm, account: Account): Promise<Enrolment & { carried: string }> {
     const secret = createSecret();
-    const sealed = await carried.lock(
+    const sealed = carried.lock(
       JSON.stringify({ account: account.id, secret, until: Date.now() + ENROLMENT_SECONDS * 1000 } satisfies Kept),
     );
     return { ...(await presentEnrolment(secret, namesOf(realm, account))), carried: sealed };
@@ -94,7 +94,7 @@ export function createFactors(options: {
     draft: { realm: Realm; accountId: AccountId; secret: string; step: number; from: From },
   ): Promise<SetUp | SetUpRefused> {
     const { realm, accountId, from } = draft;
-    const secretJwe = await keepSecret(accountId, draft.secret);
+    const secretJwe = keepSecret(accountId, draft.secret);
     if (!(await store.insertTotp(q, { accountId, secretJwe, step: draft.step })))
       return { ok: false, reason: 'has-one' };
     const recoveryCodes = await renewRecoveryCodes(q, accountId);
@@ -203,7 +203,7 @@ export function createFactors(options: {
   }
 
   /** Encrypted together with its account: a row that is moved to another account opens nothing. */
-  const keepSecret = (accountId: AccountId, secret: string): Promise<string> =>
+  const keepSecret = (accountId: AccountId, secret: string): string =>
     stored.lock(JSON.stringify({ account: accountId, secret } satisfies Kept));
 
   async function readSecret(accountId: AccountId, jwe: string): Promise<string> {

@@ -125,7 +125,7 @@ export function createGrants(options: {
         accessToken: answer.access_token,
       });
     if (mayRefresh(client)) {
-      const { token } = await tokens.makeRefreshToken(null);
+      const { token } = tokens.makeRefreshToken(null);
       await store.insertRefreshToken(q, {
         hash: hashToken(token),
         familyId: family.id,
@@ -212,7 +212,7 @@ export function createGrants(options: {
 
   /** Uses a token and makes its successor; null when it was used before. */
   async function rotate(q: Queryable, refreshToken: string, before: store.RefreshToken): Promise<string | null> {
-    const made = await tokens.makeRefreshToken(refreshToken);
+    const made = tokens.makeRefreshToken(refreshToken);
     const successor = { hash: hashToken(made.token), jwe: made.jwe };
     if (!(await store.rotateRefreshToken(q, hashToken(refreshToken), successor))) return null;
     await store.insertRefreshToken(q, {

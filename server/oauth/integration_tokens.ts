@@ -2,12 +2,13 @@
 // shares with us (HS256), which it checks alone. The one for an integration itself is signed by the realm's own key, for the
 // publisher's APIs to check against the key set; nothing of this server opens with it.
 
-import { SignJWT } from 'jose';
+import { createSecretKey } from 'node:crypto';
 import type { Audit } from '../audit/audit.ts';
 import type { Client, Clients } from '../clients/clients.ts';
 import type { Database } from '../db/database.ts';
 import { AppError } from '../http/errors.ts';
 import type { Keys } from '../keys/keys.ts';
+import { signCompact } from '../lib/compact.ts';
 import { createUuid } from '../lib/random.ts';
 import type { Realm } from '../realms/realms.ts';
 import { basicHeaders, isSecretOf, parseBasic } from './client_authentication.ts';
@@ -27,11 +28,9 @@ export function createIntegrationTokens(options: { db: Database; audit: Audit; c
     const client = await clients.find(realm.id, id);
     const secret = client && (await clients.revealIntegrationSecret(client));
     if (!secret) throw unknown();
-    return new SignJWT(claims)
-      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-      .setIssuedAt()
-      .setExpirationTime(`${INTEGRATION_TOKEN_SECONDS}s`)
-      .sign(new TextEncoder().encode(secret));
+    const now = Math.floor(Date.now() / 1000);
+    const payload = { ...claims, iat: now, exp: now + INTEGRATION_TOKEN_SECONDS };
+    return signCompact({ alg: 'HS256', typ: 'JWT' }, payload, createSecretKey(secret, 'utf8'));
   }
 
   /** The client that an admin request names and proves to be. @throws AppError not_found, invalid_client */

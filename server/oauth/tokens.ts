@@ -2,11 +2,12 @@
 // has a row, whatever its form, so revoking it works for both.
 
 import { createHash } from 'node:crypto';
-import { CompactEncrypt, compactDecrypt, decodeProtectedHeader, type JWTPayload } from 'jose';
+import { compactDecrypt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import type { Account } from '../accounts/accounts.ts';
 import type { Client } from '../clients/clients.ts';
 import type { Queryable } from '../db/database.ts';
 import { ALGS, type Keys, type Signer } from '../keys/keys.ts';
+import { encryptCompact } from '../lib/compact.ts';
 import { createUuid } from '../lib/random.ts';
 import { deriveKey } from '../lib/seal.ts';
 import { createTaggedToken, hashToken, isTaggedToken } from '../lib/token.ts';
@@ -128,14 +129,9 @@ export function createTokens(options: { keys: Keys }) {
   }
 
   /** A refresh token, and the form in which its predecessor's row keeps it: readable only with the predecessor itself. */
-  async function makeRefreshToken(predecessor: string | null): Promise<{ token: string; jwe: string }> {
+  function makeRefreshToken(predecessor: string | null): { token: string; jwe: string } {
     const token = createTaggedToken('cwr');
-    const jwe =
-      predecessor === null
-        ? ''
-        : await new CompactEncrypt(new TextEncoder().encode(token))
-            .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
-            .encrypt(deriveKey(predecessor, 'refresh-successor'));
+    const jwe = predecessor === null ? '' : encryptCompact(token, deriveKey(predecessor, 'refresh-successor'));
     return { token, jwe };
   }
 

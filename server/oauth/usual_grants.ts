@@ -75,7 +75,7 @@ export function createUsualGrants(options: { db: Database; tokens: Tokens }) {
     if (given.scope !== undefined && !SCOPES.test(given.scope)) return null;
     const accessToken = tokens.draftAccessToken(client);
     if (accessToken === null) return null;
-    const successor = await tokens.makeRefreshToken(given.refreshToken);
+    const successor = tokens.makeRefreshToken(given.refreshToken);
     const asked = {
       tokenHash: hashToken(given.refreshToken),
       clientRowId: client.id,

@@ -110,7 +110,7 @@ export function createRealms(options: {
 
   /** Inserts or updates a realm as a file describes it. */
   const put = async (q: Queryable, draft: RealmDraft): Promise<RealmId> =>
-    store.putRealm(q, { ...draft, upstreams: await encryptUpstreams(cipher, draft.upstreams) });
+    store.putRealm(q, { ...draft, upstreams: encryptUpstreams(cipher, draft.upstreams) });
 
   /** A secret of a provider, to be used. @throws Error when there is none, or CAUSEWAY_SECRET does not open it */
   const revealSecret = async (upstream: StoredUpstream, name: string): Promise<string> => {

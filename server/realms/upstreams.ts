@@ -29,22 +29,18 @@ export type SecretDraft = { plain: string; variable: string | null } | StoredSec
 export type UpstreamDraft = Omit<StoredUpstream, 'secrets'> & { secrets: Readonly<Record<string, SecretDraft>> };
 
 /** The form in which a realm's providers are stored. */
-export function encryptUpstreams(cipher: Cipher, drafts: readonly UpstreamDraft[]): Promise<StoredUpstream[]> {
-  return Promise.all(
-    drafts.map(async (draft) => {
-      const secrets = await Promise.all(
-        Object.entries(draft.secrets).map(async ([key, secret]) => [key, await encryptSecret(cipher, secret)] as const),
-      );
-      return { ...draft, secrets: Object.fromEntries(secrets) };
-    }),
-  );
+export function encryptUpstreams(cipher: Cipher, drafts: readonly UpstreamDraft[]): StoredUpstream[] {
+  return drafts.map((draft) => {
+    const secrets = Object.entries(draft.secrets).map(([key, secret]) => [key, encryptSecret(cipher, secret)] as const);
+    return { ...draft, secrets: Object.fromEntries(secrets) };
+  });
 }
 
 /** A secret as it is stored. */
-export async function encryptSecret(cipher: Cipher, secret: SecretDraft): Promise<StoredSecret> {
+export function encryptSecret(cipher: Cipher, secret: SecretDraft): StoredSecret {
   if (!('plain' in secret)) return secret;
   const { plain, variable } = secret;
-  return { encrypted: await cipher.encrypt(plain), sha256: digestOf(plain), variable };
+  return { encrypted: cipher.encrypt(plain), sha256: digestOf(plain), variable };
 }
 
 /** Whether a secret of a file is the stored one. */
