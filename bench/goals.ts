@@ -20,7 +20,7 @@ export type GoalRow = {
   what: string;
   goal: string;
   reached: string;
-  /** Null when it was not measured, or when the rounds differ so much that it is open (`isOpen`). */
+  /** Null when it was not measured, or when it is open (`isOpen`): the rounds differ too much, or the machine was too busy. */
   isReached: boolean | null;
   isOpen?: true;
 };
@@ -94,14 +94,21 @@ export function coreRate(measurements: readonly Measurement[], name: string): nu
 
 const times = (value: number) => `${value >= 10 ? value.toFixed(0) : value.toFixed(2)} ×`;
 
+/** Readers who rest are answered within a few milliseconds while nothing else happens; more tells of what else the machine does. */
+export const BUSY_QUIET_MS = 5;
+
 function judgeStorm({ storm }: Results): GoalRow[] {
   const [one, two] = [storm?.find(({ cores }) => cores === 'one'), storm?.find(({ cores }) => cores === 'two')];
+  const judged = (found: Storm | undefined, isReached: (found: Storm) => boolean) => {
+    if (!found) return { isReached: null };
+    return found.quiet > BUSY_QUIET_MS ? ({ isReached: null, isOpen: true } as const) : { isReached: isReached(found) };
+  };
   return [
     {
       what: '`/users/me` p99 during a storm of sign-ins, one core',
       goal: '≤ 10 ms',
       reached: one ? `${one.storm.toFixed(1)} ms (quiet ${one.quiet.toFixed(1)} ms)` : NOT_MEASURED,
-      isReached: one ? one.storm <= 10 : null,
+      ...judged(one, ({ storm }) => storm <= 10),
     },
     {
       what: 'the same with a second core',
@@ -109,7 +116,7 @@ function judgeStorm({ storm }: Results): GoalRow[] {
       reached: two
         ? `${times(two.storm / two.quiet)} (${two.storm.toFixed(1)} : ${two.quiet.toFixed(1)} ms)`
         : NOT_MEASURED,
-      isReached: two ? two.storm <= 2 * two.quiet : null,
+      ...judged(two, ({ quiet, storm }) => storm <= 2 * quiet),
     },
   ];
 }

@@ -14,6 +14,8 @@ export type Target = {
   connections?: number;
   /** A process besides the server whose work counts: that of a database. */
   alsoPid?: number | null;
+  /** What a connection waits on average before it asks again; without it, nothing. */
+  restMs?: number;
 };
 /** What was measured of one target in one round. `cpu`: seconds of processor time that the counted processes took. */
 export type Sample = { operations: number; seconds: number; cpu: number; latencies: Float64Array };
@@ -33,58 +35,86 @@ export function request(line: string, host: string, lines: readonly string[] = [
  * Loads a target: first until its server has taken `warmUp` seconds of processor time, then, counted, until it has taken
  * `seconds` more. Each of the two ends after `most` seconds by the clock anyway: a server that waits takes none.
  */
-export async function drive(target: Target, span: { warmUp: number; seconds: number; most: number }): Promise<Sample> {
+export function drive(target: Target, span: { warmUp: number; seconds: number; most: number }): Promise<Sample> {
   const latencies = new Float64Array(MOST_LATENCIES);
-  const state = { isCounting: false, operations: 0, isOver: false };
-  const failure = Promise.withResolvers<never>();
-  const connections = target.connections ?? 64;
-  const entered = Promise.withResolvers<void>();
-  const whoEntered = new Set<number>();
-  const doneBy = (index: number) => () => {
-    if (state.isCounting) state.operations++;
-    if (whoEntered.size < connections && whoEntered.add(index).size === connections) entered.resolve();
-  };
+  const state = { isCounting: false, operations: 0 };
   let measured = 0;
   const onLatency = (milliseconds: number) => {
     if (state.isCounting && measured < MOST_LATENCIES) latencies[measured++] = milliseconds;
   };
+  const onOperation = () => {
+    if (state.isCounting) state.operations++;
+  };
+  return underLoad(target, { onLatency, onOperation }, async (isOver) => {
+    await untilUsed(span.warmUp);
+    const counted = () => cpuSeconds(target.pid) + (target.alsoPid ? cpuSeconds(target.alsoPid) : 0);
+    const [cpuBefore, startedAt] = [counted(), performance.now()];
+    state.isCounting = true;
+    // At least one for each connection, however slow the machine.
+    do await untilUsed(span.seconds);
+    while (state.operations < connectionsOf(target) && !isOver());
+    state.isCounting = false;
+    const seconds = (performance.now() - startedAt) / 1000;
+    const cpu = counted() - cpuBefore;
+    return { operations: state.operations, seconds, cpu, latencies: latencies.slice(0, measured).sort() };
+
+    /** Until the server has taken so much more processor time, the longest time is over, or the run has failed. */
+    async function untilUsed(used: number): Promise<void> {
+      const [goal, deadline] = [cpuSeconds(target.pid) + used, performance.now() + span.most * 1000];
+      const isEnough = () => performance.now() > deadline || (hasProcessorTime && cpuSeconds(target.pid) >= goal);
+      do await pause(0.05);
+      while (!isOver() && !isEnough());
+    }
+  });
+}
+
+/** Does something while a target is loaded. @returns what came of it, and how much the target did meanwhile */
+export function beside<T>(target: Target, work: () => Promise<T>): Promise<{ result: T; perSecond: number }> {
+  let operations = 0;
+  const onOperation = () => void operations++;
+  return underLoad(target, { onLatency: () => undefined, onOperation }, async () => {
+    const [before, startedAt] = [operations, performance.now()];
+    const result = await work();
+    return { result, perSecond: ((operations - before) * 1000) / (performance.now() - startedAt) };
+  });
+}
+
+const connectionsOf = ({ connections = 64 }: Target): number => connections;
+
+/**
+ * Loads a target while something is done.
+ * @param work is begun when every connection has completed an operation: signing in, where a conversation begins with it, is
+ *   over for all before anything is warmed or counted
+ */
+async function underLoad<T>(
+  target: Target,
+  hooks: { onLatency(milliseconds: number): void; onOperation(): void },
+  work: (isOver: () => boolean) => Promise<T>,
+): Promise<T> {
+  const failure = Promise.withResolvers<never>();
+  const entered = Promise.withResolvers<void>();
+  const connections = connectionsOf(target);
+  const whoEntered = new Set<number>();
+  let isOver = false;
+  const doneBy = (index: number) => () => {
+    hooks.onOperation();
+    if (whoEntered.size < connections && whoEntered.add(index).size === connections) entered.resolve();
+  };
   const sockets = Array.from({ length: connections }, (_, index) =>
-    converse(target.port, target.conversation(index, doneBy(index)), {
-      onLatency,
-      onFailure: (error) => !state.isOver && failure.reject(error),
+    converse(target, target.conversation(index, doneBy(index)), {
+      onLatency: hooks.onLatency,
+      onFailure: (error) => !isOver && failure.reject(error),
     }),
   );
-  /** Until the server has taken so much more processor time, the longest time is over, or the run has failed. */
-  async function untilUsed(seconds: number): Promise<void> {
-    const [goal, deadline] = [cpuSeconds(target.pid) + seconds, performance.now() + span.most * 1000];
-    const isEnough = () => performance.now() > deadline || (hasProcessorTime && cpuSeconds(target.pid) >= goal);
-    do await pause(0.05);
-    while (!state.isOver && !isEnough());
-  }
-
   try {
-    // Signing in, where a conversation begins with it, is over for all before anything is warmed or counted.
     const late = setTimeout(
       () => failure.reject(new Error('not every connection completed an operation')),
       ENTRY_SECONDS * 1000,
     );
     await Promise.race([entered.promise, failure.promise]).finally(() => clearTimeout(late));
-    await Promise.race([untilUsed(span.warmUp), failure.promise]);
-    const counted = () => cpuSeconds(target.pid) + (target.alsoPid ? cpuSeconds(target.alsoPid) : 0);
-    const [cpuBefore, startedAt] = [counted(), performance.now()];
-    state.isCounting = true;
-    // At least one for each connection, however slow the machine.
-    const untilCounted = async () => {
-      do await untilUsed(span.seconds);
-      while (state.operations < connections && !state.isOver);
-    };
-    await Promise.race([untilCounted(), failure.promise]);
-    state.isCounting = false;
-    const seconds = (performance.now() - startedAt) / 1000;
-    const cpu = counted() - cpuBefore;
-    return { operations: state.operations, seconds, cpu, latencies: latencies.slice(0, measured).sort() };
+    return await Promise.race([work(() => isOver), failure.promise]);
   } finally {
-    state.isOver = true;
+    isOver = true;
     for (const socket of sockets) socket.destroy();
   }
 }
@@ -94,7 +124,7 @@ export async function converseOnce(target: Target): Promise<void> {
   const all = Array.from({ length: target.connections ?? 1 }, (_, index) => {
     const ended = Promise.withResolvers<void>();
     const socket = converse(
-      target.port,
+      target,
       target.conversation(index, () => undefined),
       { onLatency: () => undefined, onFailure: ended.reject, onEnd: ended.resolve },
     );
@@ -105,10 +135,15 @@ export async function converseOnce(target: Target): Promise<void> {
 
 type Hooks = { onLatency(milliseconds: number): void; onFailure(error: Error): void; onEnd?(): void };
 
-function converse(port: number, conversation: Generator<Buffer, void, Answer>, hooks: Hooks): Socket {
+function converse(
+  { port, restMs }: Pick<Target, 'port' | 'restMs'>,
+  conversation: Generator<Buffer, void, Answer>,
+  hooks: Hooks,
+): Socket {
   const buffer = Buffer.allocUnsafe(READ_BUFFER);
   let rest = '';
   let sentAt = 0;
+  let resting: NodeJS.Timeout | undefined;
   const take = (text: string) => {
     rest = rest === '' ? text : rest + text;
     const answer = parseAnswer(rest);
@@ -116,7 +151,10 @@ function converse(port: number, conversation: Generator<Buffer, void, Answer>, h
     rest = '';
     hooks.onLatency(performance.now() - sentAt);
     try {
-      send(conversation.next(answer));
+      const next = conversation.next(answer);
+      // Each at times of its own, so that they do not come in step.
+      if (restMs === undefined) send(next);
+      else resting = setTimeout(send, Math.random() * 2 * restMs, next);
     } catch (error) {
       hooks.onFailure(error as Error);
       socket.destroy();
@@ -145,7 +183,10 @@ function converse(port: number, conversation: Generator<Buffer, void, Answer>, h
   }
   socket.on('connect', () => send(conversation.next()));
   socket.on('error', hooks.onFailure);
-  socket.on('close', () => hooks.onFailure(new Error('the server closed a connection')));
+  socket.on('close', () => {
+    clearTimeout(resting);
+    hooks.onFailure(new Error('the server closed a connection'));
+  });
   return socket;
 }
 

@@ -3,7 +3,7 @@
 import { createServer } from 'node:http';
 import test from 'ava';
 import { repeating } from '../../bench/conversations.ts';
-import { cookiesIn, drive, expect, headerOf, parseAnswer, request } from '../../bench/load.ts';
+import { beside, cookiesIn, drive, expect, headerOf, parseAnswer, pause, request } from '../../bench/load.ts';
 
 const HEAD =
   'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\nSet-Cookie: gone=; Max-Age=0';
@@ -82,5 +82,34 @@ test('one wrong answer fails the run', async (t) => {
   await t.throwsAsync(drive({ port: server.port, pid: process.pid, conversation, connections: 3 }, endless), {
     message: /wanted 200 right/,
   });
+  server.close();
+});
+
+test('work beside a load begins when every connection has been answered, and ends the load', async (t) => {
+  let answered = 0;
+  const server = await serve(() => {
+    answered++;
+    return 200;
+  });
+  const target = { port: server.port, pid: process.pid, conversation, connections: 3 };
+  const busy = await beside(target, async () => {
+    const before = answered;
+    t.true(before >= 3);
+    while (answered < before + 20) await pause(0.001);
+    return 'done';
+  });
+  t.is(busy.result, 'done');
+  t.true(busy.perSecond > 0);
+  // All of them have asked once, and rest for the better part of an hour.
+  const resting = await beside({ ...target, restMs: 2_000_000 }, () => pause(0.05));
+  t.is(resting.perSecond, 0);
+  server.close();
+});
+
+test('a wrong answer to the load fails the work beside it', async (t) => {
+  const server = await serve((count) => (count === 20 ? 500 : 200));
+  const never = () => new Promise(() => undefined);
+  const target = { port: server.port, pid: process.pid, conversation, connections: 3 };
+  await t.throwsAsync(beside(target, never), { message: /wanted 200 right/ });
   server.close();
 });

@@ -91,8 +91,8 @@ test('round trips, memory and storm are held against their goals', (t) => {
     costs: [{ title: 'hop', roundTrips: 3.1, statements: 3, writes: 2, walBytes: 900 }],
     memory: { atRest: 90e6, inUse: 250e6, sessions: 1_000_000, soak: soak(100_000) },
     storm: [
-      { cores: 'one', quiet: 4, storm: 9 },
-      { cores: 'two', quiet: 4, storm: 9 },
+      { cores: 'one', quiet: 4, storm: 9, signIns: 30 },
+      { cores: 'two', quiet: 4, storm: 9, signIns: 30 },
     ],
   };
   t.like(rowOf(results, 'round trips to PostgreSQL: hop')[0], { reached: '3.1', isReached: true });
@@ -113,6 +113,8 @@ test('round trips, memory and storm are held against their goals', (t) => {
   });
   t.like(rowOf(results, '`/users/me` p99')[0], { isReached: true });
   t.like(rowOf(results, 'the same with a second core')[0], { isReached: false, reached: '2.25 × (9.0 : 4.0 ms)' });
+  const busy: Results = { measurements: [], storm: [{ cores: 'two', quiet: 66, storm: 74, signIns: 5 }] };
+  t.like(rowOf(busy, 'the same with a second core')[0], { isReached: null, isOpen: true });
 });
 
 /** Costs in microseconds at 5 thousand, 50 thousand, … sessions, one for each round. */
