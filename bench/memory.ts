@@ -17,9 +17,9 @@ export type MemoryUse = {
 };
 
 const SAMPLE_EVERY_MS = 3000;
-const CONNECTIONS = 32;
+const CONNECTIONS = 64;
 /** However slow the machine: as many as can be used in this time. */
-const MOST_USE_MS = 420_000;
+const MOST_USE_MS = 480_000;
 
 /** @param extent sessions: each used once, with the settings as they come; soakMinutes: how long random ones are used then */
 export async function measureMemory(

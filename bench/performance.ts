@@ -24,7 +24,7 @@ const FULL = {
   readers: 64,
   times: 200,
   sessions: 1_000_000,
-  soakMinutes: 3,
+  soakMinutes: 2,
   sizes: [5_000, 50_000, 500_000, 5_000_000],
 };
 const QUICK: typeof FULL = {

@@ -192,7 +192,8 @@ Databases of several sizes, filled by generation and measured in turns, without 
 reader's. Per core-second of server and PostgreSQL **together**, so these figures are lower than those above, where the server
 alone counts. After the colon: what an operation costs there, as a multiple of the smallest size (least and most of the rounds).
 \`GET /users/me\` only reads; *first in a minute* also notes the session as seen. It is not measured at the smallest size,
-where all would be met within the minute.
+where all would be met within the minute. PostgreSQL has its 128 MB of shared buffers, as it comes; what does not fit is read from
+the system's cache.
 
 | sessions | accounts | database | ${last.measurements.map(({ title }) => title).join(' | ')} |
 |---|---|---|${last.measurements.map(() => '---|').join('')}
@@ -213,8 +214,8 @@ function presentModel(grown: readonly Growth[]): string {
 
 The extrapolation is a straight line through what an operation costs at the measured sizes over the logarithm of the number of
 sessions, one line for each round; the range is that of the rounds. The size that fits worst lies off the line of the medians by:
-${misfits}. It says nothing of a machine that can no longer keep in memory what is in use of tables and indexes: from there on
-the disk counts.
+${misfits}.
+It says nothing of a machine that can no longer keep in memory what is in use of tables and indexes: from there on the disk counts.
 `;
 }
 
