@@ -3,6 +3,7 @@
 
 import { hash } from 'node:crypto';
 import type { Lease } from '../db/lease.ts';
+import type { ReadyJson } from '../http/json_answer.ts';
 import type { Host } from '../lib/ids.ts';
 import { createLeasedMemory, type ReadMark } from '../lib/leased_memory.ts';
 import type { Presented } from '../sessions/sessions.ts';
@@ -18,7 +19,7 @@ export type Remembered = {
   readonly packed: string;
   readonly readAt: number;
   /** What the hot route answers; made by it when first asked. */
-  answer: { text: string; bytes: string; isAscii: boolean } | null;
+  answer: ReadyJson | null;
 };
 
 export type SignedInMemory = ReturnType<typeof createSignedInMemory>;

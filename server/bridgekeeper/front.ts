@@ -1,6 +1,7 @@
-// What is asked most, answered in front of everything else: `users/me` on every page view of every site (session_check.ts), and
-// the hop that signs a reader in on the next site (hop.ts). Answered here only in the usual case; all the rest, and whatever is
-// unusual about a request, goes the general way (app.ts), whose answer is the same letter by letter (test/sessions, test/oauth).
+// What is asked most, answered in front of everything else: `users/me` on every page view of every site (session_check.ts), the hop
+// that signs a reader in on the next site (hop.ts), and userinfo of the standard provider (userinfo.ts). Answered here only in the usual
+// case; all the rest, and whatever is unusual about a request, goes the general way (app.ts), whose answer is the same letter by
+// letter (test/sessions, test/oauth, test/oauth_provider).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Accounts, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
@@ -8,17 +9,19 @@ import type { Clients } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
 import { parseNetworks } from '../http/address.ts';
-import { createHeadWriter, createRepeatedHead } from '../http/headers.ts';
+import { createHeadWriter } from '../http/headers.ts';
+import { createJsonSender } from '../http/json_answer.ts';
 import { LONGEST_TARGET } from '../http/server.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { createRandomNames } from '../lib/random.ts';
-import type { OAuth } from '../oauth/oauth.ts';
+import type { OAuth, Provider } from '../oauth/oauth.ts';
 import type { Realms } from '../realms/realms.ts';
 import { type Asked, createPlaces, type Place, readAsked } from './front_request.ts';
 import { createHop } from './hop.ts';
 import { AUTHORIZE } from './hop_address.ts';
 import { createSessionCheck, ME_PATH } from './session_check.ts';
+import { createUserinfo, USERINFO_PATH } from './userinfo.ts';
 
 /** A request in front of the general way. */
 export type FrontRequest = { request: IncomingMessage; response: ServerResponse; asked: Asked; place: Place };
@@ -36,17 +39,18 @@ export function createFront(
   services: {
     config: Pick<Config, 'proxies'>;
     realms: Pick<Realms, 'peekSite'>;
-    clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'find'>;
+    clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'peekByRowId' | 'find'>;
     accounts: Pick<Accounts, 'findSignedIn'>;
     reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
     signedInMemory: Pick<SignedInMemory, 'peek'>;
+    provider: Pick<Provider, 'peekActive'>;
     oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
     log: Log;
     metrics: Pick<Metrics, 'observeRequest' | 'countSessionCheck'>;
   },
   answerRest: (request: IncomingMessage, response: ServerResponse) => unknown,
 ) {
-  const { config, realms, clients, accounts, reader, signedInMemory, oauth, log, metrics } = services;
+  const { config, realms, clients, accounts, reader, signedInMemory, provider, oauth, log, metrics } = services;
   const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });
   const writeHead = createHeadWriter();
   const nextId = createRandomNames(ID_BYTES);
@@ -56,16 +60,24 @@ export function createFront(
     response.end();
     return id;
   };
+  const senderOf = (status: number) => createJsonSender({ status, writeHead, nextId });
   const general = ({ request, response }: FrontRequest) => void answerRest(request, response);
   const lines = createAccessLines({ log, observe: metrics.observeRequest });
   const search = { accounts, reader, general };
   const checkSession = createSessionCheck({
     ...search,
     memory: signedInMemory,
-    headOf: (head) => createRepeatedHead(writeHead, head),
-    nextId,
+    senderOf,
     log,
     count: metrics.countSessionCheck,
+  });
+  const tellUserinfo = createUserinfo({
+    provider,
+    clients,
+    send: senderOf(200),
+    lines,
+    general,
+    addressOf: places.addressOf,
   });
   const hop = createHop({ ...search, clients, oauth, write, lines, addressOf: places.addressOf });
 
@@ -79,6 +91,7 @@ export function createFront(
 
   function answererOf(url: string): ((front: FrontRequest) => unknown) | null {
     if (url === ME_PATH) return checkSession;
+    if (url === USERINFO_PATH) return tellUserinfo;
     if (url.length > LONGEST_TARGET) return null;
     if (url.startsWith(AUTHORIZE) && url[AUTHORIZE.length] === '?') return hop.authorize;
     if (url.startsWith(LANDING) && url[LANDING.length] === '?') return hop.land;

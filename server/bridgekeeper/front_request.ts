@@ -19,6 +19,9 @@ export type Asked = {
   forwardedHost: string | undefined;
   forwardedFor: string | undefined;
   mode: string | undefined;
+  origin: string | undefined;
+  authorization: string | undefined;
+  dpop: string | undefined;
   /** A browser fetches ahead of a click that may never come. */
   ahead: string | undefined;
 };
@@ -35,6 +38,9 @@ const FIELD_OF = {
   'x-forwarded-for': 'forwardedFor',
   'sec-fetch-mode': 'mode',
   'sec-fetch-dest': 'destination',
+  origin: 'origin',
+  authorization: 'authorization',
+  dpop: 'dpop',
   'sec-purpose': 'ahead',
   purpose: 'ahead',
   'x-moz': 'ahead',
@@ -62,6 +68,9 @@ export function readAsked(raw: readonly string[]): Asked | null {
     forwardedHost: undefined,
     forwardedFor: undefined,
     mode: undefined,
+    origin: undefined,
+    authorization: undefined,
+    dpop: undefined,
     ahead: undefined,
   };
   for (let index = 0; index < raw.length; index += 2) {

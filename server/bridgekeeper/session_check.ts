@@ -10,26 +10,18 @@ import {
   unpackReader,
 } from '../accounts/accounts.ts';
 import { ERRORS } from '../http/errors.ts';
-import type { RepeatedHead, WriteRepeatedHead } from '../http/headers.ts';
+import { type ReadyJson, readyJson, type SendJson } from '../http/json_answer.ts';
 import type { Log } from '../lib/log.ts';
 import type { FrontRequest } from './front.ts';
 import { hasCredential, readPresented, type SinglePresented } from './front_request.ts';
 import { presentFailure, presentMe } from './present.ts';
 
 export const ME_PATH = '/api/auth/v1/users/me';
-/** Pure ASCII is written without being looked at letter by letter. */
-const ASCII = /^[\x20-\x7e]*$/;
 
-type Body = NonNullable<Remembered['answer']>;
-
-const SIGNED_OUT = toBody(presentFailure({ code: 'unauthenticated', description: ERRORS.unauthenticated.text }));
-const HEAD = {
-  constant: ['Content-Type', 'application/json; charset=utf-8'],
-  names: ['X-Request-Id', 'Content-Length'],
-};
+const SIGNED_OUT = readyJson(presentFailure({ code: 'unauthenticated', description: ERRORS.unauthenticated.text }));
 
 /**
- * @param options headOf: makes what writes one head again and again; count: is told of every answer given here;
+ * @param options senderOf: makes what sends JSON with a status; count: is told of every answer given here;
  *   reader: is told whom a credential has turned out to be of
  */
 export function createSessionCheck(options: {
@@ -37,15 +29,14 @@ export function createSessionCheck(options: {
   accounts: Pick<Accounts, 'findSignedIn'>;
   reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
   general(front: FrontRequest): void;
-  headOf(head: RepeatedHead): WriteRepeatedHead;
-  nextId(): string;
+  senderOf(status: number): SendJson;
   log: Log;
   count(answer: 'signed-in' | 'signed-out'): void;
 }) {
-  const { memory, accounts, reader, general, headOf, nextId, log, count } = options;
+  const { memory, accounts, reader, general, senderOf, log, count } = options;
   const kinds = {
-    'signed-in': { status: 200, writeHead: headOf({ ...HEAD, status: 200 }) },
-    'signed-out': { status: 401, writeHead: headOf({ ...HEAD, status: 401 }) },
+    'signed-in': { status: 200, send: senderOf(200) },
+    'signed-out': { status: 401, send: senderOf(401) },
   } as const;
 
   return function checkSession(front: FrontRequest): unknown {
@@ -53,7 +44,7 @@ export function createSessionCheck(options: {
     const presented = readPresented(front.asked);
     if (!presented) return general(front);
     const known = memory.peek(presented, front.place.site.domain.host);
-    return known ? answer(front, 'signed-in', bodyOf(known)) : find(front, presented);
+    return known ? answer(front, 'signed-in', answerOf(known)) : find(front, presented);
   };
 
   async function find(front: FrontRequest, presented: SinglePresented) {
@@ -69,14 +60,12 @@ export function createSessionCheck(options: {
       reader.noteFound(front.request, null);
       return general(front);
     }
-    return answer(front, 'signed-in', toBody(presentMe(found)));
+    return answer(front, 'signed-in', readyJson(presentMe(found)));
   }
 
-  function answer({ response, place }: FrontRequest, kind: keyof typeof kinds, body: Body): void {
-    const { status, writeHead } = kinds[kind];
-    const id = nextId();
-    writeHead(response, [id, body.bytes]);
-    response.end(body.text, body.isAscii ? 'latin1' : 'utf8');
+  function answer({ response, place }: FrontRequest, kind: keyof typeof kinds, answered: ReadyJson): void {
+    const { status, send } = kinds[kind];
+    const id = send(response, answered);
     count(kind);
     if (log.isLevelEnabled('debug')) {
       const { host } = place.site.domain;
@@ -85,12 +74,7 @@ export function createSessionCheck(options: {
   }
 }
 
-function bodyOf(known: Remembered): Body {
-  known.answer ??= toBody(presentMe(unpackReader(known.packed)));
+function answerOf(known: Remembered): ReadyJson {
+  known.answer ??= readyJson(presentMe(unpackReader(known.packed)));
   return known.answer;
-}
-
-function toBody(value: unknown): Body {
-  const text = JSON.stringify(value);
-  return { text, bytes: String(Buffer.byteLength(text)), isAscii: ASCII.test(text) };
 }

@@ -150,6 +150,9 @@ export function createClients(options: {
     proxies.get(hashToken(secret).toString('base64'))?.host ?? null;
   const peekForHost = (host: Host): Client | null => enabled(memory.get(`host\n\n${host}`)?.client);
 
+  /** The client of a row, if it is in memory. */
+  const peekByRowId = (id: ClientRowId): Client | null => enabled(memory.get(`row\n\n${id}`)?.client);
+
   /** Every client of a realm as stored, by client_id; for the operator's commands. */
   const listStored = (q: Queryable, realmId: RealmId): Promise<StoredClient[]> => store.listClients(q, realmId);
 
@@ -199,6 +202,7 @@ export function createClients(options: {
     findHostOfProxySecret,
     peekHostOfProxySecret,
     peekForHost,
+    peekByRowId,
     listStored,
     put,
     revealIntegrationSecret,

@@ -29,6 +29,7 @@ export { type ConsentSummary, createProvider, type Provider } from './provider.t
 export { PROMPTS } from './provider_request.ts';
 export { createRegistration, makeInitialToken, type Registration } from './registration.ts';
 export { createTokenMemory } from './token_memory.ts';
+export type { ActiveToken } from './token_store.ts';
 export { createTokens } from './tokens.ts';
 
 /** Life of a code. An expired one costs a reader nothing: the flow restarts by itself. (ASVS 10.4.3: at most a minute.) */

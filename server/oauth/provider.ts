@@ -135,6 +135,12 @@ export function createProvider(options: { db: Database; audit: Audit; memory: To
     return found?.family.realmId === realm.id ? found : null;
   }
 
+  /** The same, if it is in memory and may be answered from there at this moment. */
+  function peekActive(realm: Realm, token: string): store.ActiveToken | null {
+    const found = memory.find(hashToken(token));
+    return found?.family.realmId === realm.id ? found : null;
+  }
+
   async function readAndKeep(hash: TokenHash): Promise<store.ActiveToken | null> {
     // Taken before the read can be sent.
     const mark = memory.markRead();
@@ -197,6 +203,7 @@ export function createProvider(options: { db: Database; audit: Audit; memory: To
     listConsents,
     withdrawConsent,
     findActive,
+    peekActive,
     introspect,
     revoke,
     takeOnce,

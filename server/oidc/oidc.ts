@@ -10,3 +10,4 @@ export {
 export { discoveryDocument } from './discovery.ts';
 export type { Receipt, ReceiptState } from './store.ts';
 export { mappingInput, presentUserinfo, SAMPLE_INPUT } from './userinfo.ts';
+export { createUsualUserinfo } from './usual_userinfo.ts';
