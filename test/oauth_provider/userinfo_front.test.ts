@@ -121,8 +121,8 @@ test.serial(
       await inFront(bearer(held.token));
       await end(held);
       // A client's change is announced to the nodes; all else holds from the moment it is acknowledged.
-    if (what === 'switched off') await until(async () => (await ask(bearer(held.token))).status !== 200);
-    const answer = await ask(bearer(held.token));
+      if (what === 'switched off') await until(async () => (await ask(bearer(held.token))).status !== 200);
+      const answer = await ask(bearer(held.token));
       t.deepEqual([answer.status, answer.isInFront], [status, false], what);
     }
   },
