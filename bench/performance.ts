@@ -55,7 +55,8 @@ export const PERFORMANCE_PARTS = Object.keys(PARTS) as PerformancePart[];
 /** Measures some parts, or all of them, which are then written down. */
 export async function reportPerformance(bench: Bench, names: readonly PerformancePart[]): Promise<void> {
   const { say } = bench;
-  const extent = bench.isQuick ? QUICK : FULL;
+  const usual = bench.isQuick ? QUICK : FULL;
+  const extent = { ...usual, soakMinutes: bench.soakMinutes ?? usual.soakMinutes };
   installPeers(say);
   const deadline = performance.now() + bench.minutes * 60_000;
   const before = presentLoad();

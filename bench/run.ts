@@ -1,6 +1,6 @@
 // `npm run bench [-- NAME … --quick --minutes N]`: measures promises at the running server, over a PostgreSQL with durable settings of its
 // own. What is measured goes to the screen and to docs/; nothing here passes or fails by time. `--quick` only shows that it
-// runs; after `--minutes` no further part of the performance report is begun.
+// runs; after `--minutes` no further part of the performance report is begun; `--soak` minutes long memory is watched.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -19,6 +19,8 @@ export type Bench = {
   machine: string;
   isQuick: boolean;
   minutes: number;
+  /** How long memory is watched; null: as long as is usual. */
+  soakMinutes: number | null;
   say(line: string): void;
 };
 
@@ -28,9 +30,14 @@ const isPart = (name: string): name is PerformancePart => (PERFORMANCE_PARTS as 
 async function main(): Promise<number> {
   const { values, positionals: wanted } = parseArgs({
     allowPositionals: true,
-    options: { quick: { type: 'boolean', default: false }, minutes: { type: 'string', default: '60' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      minutes: { type: 'string', default: '60' },
+      soak: { type: 'string' },
+    },
   });
   const [isQuick, minutes] = [values.quick, Number(values.minutes)];
+  const soakMinutes = values.soak === undefined ? null : Number(values.soak);
   const unknown = wanted.filter((name) => !REPORTS.includes(name) && !isPart(name));
   if (unknown.length > 0) {
     const names = `${REPORTS.join(', ')}; parts of performance: ${PERFORMANCE_PARTS.join(', ')}`;
@@ -42,16 +49,20 @@ async function main(): Promise<number> {
   const [core] = cpus();
   const machine = `${cpus().length} × ${core?.model.trim() ?? 'unknown'}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
   if (names.includes('enumeration'))
-    await withDatabase((databaseUrl) => reportEnumeration({ databaseUrl, machine, isQuick, minutes, say }));
+    await withDatabase((databaseUrl) =>
+      reportEnumeration({ databaseUrl, machine, isQuick, minutes, soakMinutes, say }),
+    );
   const parts = names.includes('performance') ? PERFORMANCE_PARTS : names.filter(isPart);
   if (parts.length > 0) {
     // Before PostgreSQL starts, which inherits the core.
     pinSelf();
-    await withDatabase((databaseUrl) => reportPerformance({ databaseUrl, machine, isQuick, minutes, say }, parts));
+    await withDatabase((databaseUrl) =>
+      reportPerformance({ databaseUrl, machine, isQuick, minutes, soakMinutes, say }, parts),
+    );
   }
   if (names.includes('profile')) {
     pinSelf();
-    await withDatabase((databaseUrl) => reportProfile({ databaseUrl, machine, isQuick, minutes, say }));
+    await withDatabase((databaseUrl) => reportProfile({ databaseUrl, machine, isQuick, minutes, soakMinutes, say }));
   }
   return 0;
 }
