@@ -118,8 +118,6 @@ export function createPlaces(options: {
   trusted: Networks;
 }) {
   const { realms, clients, trusted } = options;
-  /** Addresses of connections that brought no other one: they stay the same. */
-  const addresses = new WeakMap<object, string>();
 
   /** The place that was asked, if its realm and client are in memory and readers may be signed in there. */
   function find(asked: Asked): Place | null {
@@ -146,15 +144,12 @@ export function createPlaces(options: {
 
   /** The address of the person behind a request; null when the connection is gone. */
   function addressOf({ socket }: IncomingMessage, { forwardedFor }: Asked, { isProven }: Place): string | null {
-    const known = forwardedFor === undefined ? addresses.get(socket) : undefined;
-    if (known !== undefined) return known || null;
     const address = clientAddress({
       connection: socket.remoteAddress ?? '',
       forwarded: forwardedFor ?? '',
       trusted,
       extraHops: isProven ? 1 : 0,
     });
-    if (forwardedFor === undefined) addresses.set(socket, address);
     return address || null;
   }
 

@@ -2,9 +2,12 @@
 // reaches, counted from the connection backwards; the first hop that is not ours is the client.
 
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 
 export type Networks = ReturnType<typeof parseNetworks>;
 const MOST_HOPS = 20;
+/** Addresses of connections as they are written everywhere: proxies of ours are few, and ask for all readers. */
+const written = new LRUCache<string, string>({ max: 1000 });
 
 /** Addresses and CIDR ranges as matchers. */
 export function parseNetworks(list: readonly string[]) {
@@ -25,6 +28,7 @@ export function clientAddress(options: {
   trusted: Networks;
   extraHops: number;
 }): string {
+  if (options.forwarded === '') return writtenAddress(options.connection);
   const connection = parseAddress(options.connection);
   if (!connection) return options.connection;
   const hops =
@@ -44,6 +48,14 @@ export function clientAddress(options: {
     current = next;
   }
   return current.toString();
+}
+
+function writtenAddress(text: string): string {
+  const known = written.get(text);
+  if (known !== undefined) return known;
+  const address = parseAddress(text)?.toString() ?? text;
+  written.set(text, address);
+  return address;
 }
 
 function isTrusted(address: ipaddr.IPv4 | ipaddr.IPv6, trusted: Networks): boolean {
