@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import { runOnce } from '../../server/db/jobs.ts';
+import { deleteExpired } from '../../server/sessions/store.ts';
 import { authorizeUrl } from '../support/browser.ts';
 import { AUTH } from '../support/raw.ts';
 import { originOf, PASSWORD, startTestServer } from '../support/server.ts';
@@ -103,5 +104,26 @@ test.serial(
       ),
       false,
     );
+  },
+);
+
+test.serial(
+  'reliability R-45: of a large table a sweep looks for idle sessions in a part, and in the end finds all',
+  async (t) => {
+    const { id, realmId } = await server.makeAccount();
+    const before = await count('sessions');
+    await db.builder.raw(
+      `insert into sessions (id, realm_id, account_id, amr, last_seen_host, idle_seconds, idle_expires_at, expires_at)
+     select gen_random_uuid(), ?, ?, '{pwd}', 'x', 60, causeway_now(), causeway_now() + interval '1 day' from generate_series(1, 3000)`,
+      [realmId, id],
+    );
+    await db.builder.raw('analyze sessions');
+    const left = async () => (await count('sessions')) - before;
+    // Which pages are looked at is chance: some 3 % each time.
+    await db.transaction((q) => deleteExpired(q, 100));
+    t.true((await left()) > 1500, 'a small part was looked at');
+    // Each page is missed a thousand times with a chance of 10 to the power of minus 13.
+    for (let run = 0; run < 1000 && (await left()) > 0; run++) await db.transaction((q) => deleteExpired(q, 100));
+    t.is(await left(), 0);
   },
 );
