@@ -1,9 +1,9 @@
 // One running server: migrated database → features → app → listeners; `close` goes the same way back.
 
 import { createApp } from './app.ts';
-import { createFront } from './bridgekeeper/front.ts';
 import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
+import { createFront } from './front/front.ts';
 import { type Listener, listen } from './http/server.ts';
 import type { Log } from './lib/log.ts';
 import { warnOfUnserved } from './mfa/mfa.ts';

@@ -35,7 +35,7 @@ export function createAccessLines({ log, observe }: Options) {
     const { startedAt, ...line } = answered;
     const milliseconds = performance.now() - startedAt;
     observe({ route: line.route, status: line.status, seconds: milliseconds / 1000 });
-    // As many as page views, and as most of them are answered without a line (bridgekeeper/session_check.ts).
+    // As many as page views, and as most of them are answered without a line (front/session_check.ts).
     const level = line.route === QUIET && line.status < 500 ? 'debug' : 'info';
     lines[level]({ ...line, milliseconds: Math.round(milliseconds * 10) / 10 });
   };

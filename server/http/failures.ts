@@ -1,4 +1,4 @@
-// Failures of requests that were begun in front of the general way (bridgekeeper/front.ts): the general way answers them as its own.
+// Failures of requests that were begun in front of the general way (front/front.ts): the general way answers them as its own.
 // A write whose fate is not known must not be tried again by ourselves.
 
 import type { IncomingMessage } from 'node:http';

@@ -6,7 +6,7 @@ import type { Import } from '../../docs/source_text.ts';
 /** From the bottom up; a folder sees the faces of those before it. */
 export const ORDER: readonly string[] = (
   'lib db http audit ratelimit passwords messages keys realms clients sessions challenges accounts mfa login ' +
-  'upstream oauth oidc products account_page webhooks bridgekeeper admin imports commands ops'
+  'upstream oauth oidc products account_page webhooks bridgekeeper front admin imports commands ops'
 ).split(' ');
 const KERNEL = ['lib', 'db', 'http'];
 

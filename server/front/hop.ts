@@ -4,6 +4,15 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Accounts, SignedIn } from '../accounts/accounts.ts';
+import {
+  beginFlow,
+  codeAddress,
+  endedFlows,
+  endedQuiet,
+  flowsIn,
+  nextHopAddress,
+  PARAMETERS,
+} from '../bridgekeeper/bridgekeeper.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { AccessLines } from '../http/access_log.ts';
 import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
@@ -13,10 +22,8 @@ import type { Target } from '../http/redirect.ts';
 import { parseToken } from '../lib/token.ts';
 import { type Decision, decideAuthorization, type OAuth } from '../oauth/oauth.ts';
 import { credentialCookies } from '../sessions/sessions.ts';
-import { beginFlow, endedFlows, endedQuiet, flowsIn } from './flow.ts';
 import type { FrontRequest, WriteAnswer } from './front.ts';
-import { type Asked, hasCredential, type Place, readPresented } from './front_request.ts';
-import { codeAddress, nextHopAddress, PARAMETERS } from './hop_address.ts';
+import { type Asked, hasCredential, type Place, readPresented } from './request.ts';
 
 type Sent = { route: string; to: Target; cookies: readonly NewCookie[] };
 

@@ -8,7 +8,7 @@ import type { SendJson } from '../http/json_answer.ts';
 import type { Provider } from '../oauth/oauth.ts';
 import { createUsualUserinfo } from '../oidc/oidc.ts';
 import type { FrontRequest } from './front.ts';
-import type { Asked, Place } from './front_request.ts';
+import type { Asked, Place } from './request.ts';
 
 export const USERINFO_PATH = '/oauth/userinfo';
 

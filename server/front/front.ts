@@ -1,10 +1,11 @@
 // What is asked most, answered in front of everything else: `users/me` on every page view of every site (session_check.ts), the hop
 // that signs a reader in on the next site (hop.ts), and userinfo of the standard provider (userinfo.ts). Answered here only in the usual
 // case; all the rest, and whatever is unusual about a request, goes the general way (app.ts), whose answer is the same letter by
-// letter (test/sessions, test/oauth, test/oauth_provider).
+// letter (test/sessions, test/front).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Accounts, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
+import { AUTHORIZE } from '../bridgekeeper/bridgekeeper.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
@@ -17,9 +18,8 @@ import type { Metrics } from '../lib/metrics.ts';
 import { createRandomNames } from '../lib/random.ts';
 import type { OAuth, Provider } from '../oauth/oauth.ts';
 import type { Realms } from '../realms/realms.ts';
-import { type Asked, createPlaces, type Place, readAsked } from './front_request.ts';
 import { createHop } from './hop.ts';
-import { AUTHORIZE } from './hop_address.ts';
+import { type Asked, createPlaces, type Place, readAsked } from './request.ts';
 import { createSessionCheck, ME_PATH } from './session_check.ts';
 import { createUserinfo, USERINFO_PATH } from './userinfo.ts';
 

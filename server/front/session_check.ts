@@ -9,12 +9,12 @@ import {
   type SignedInMemory,
   unpackReader,
 } from '../accounts/accounts.ts';
+import { presentFailure, presentMe } from '../bridgekeeper/bridgekeeper.ts';
 import { ERRORS } from '../http/errors.ts';
 import { type ReadyJson, readyJson, type SendJson } from '../http/json_answer.ts';
 import type { Log } from '../lib/log.ts';
 import type { FrontRequest } from './front.ts';
-import { hasCredential, readPresented, type SinglePresented } from './front_request.ts';
-import { presentFailure, presentMe } from './present.ts';
+import { hasCredential, readPresented, type SinglePresented } from './request.ts';
 
 export const ME_PATH = '/api/auth/v1/users/me';
 

@@ -2,10 +2,10 @@
 // One test after the other: they count who went which way.
 
 import test, { type ExecutionContext } from 'ava';
+import { FLOW, isReader, NEWS, onAuth, setsSession } from '../oauth/flow.ts';
 import { type Answer, send } from '../support/browser.ts';
 import { HOSTS, startTestServer } from '../support/server.ts';
 import { signedInBrowser } from '../support/signed_in.ts';
-import { FLOW, isReader, NEWS, onAuth, setsSession } from './flow.ts';
 
 const server = await startTestServer();
 test.after.always(() => server.close());
