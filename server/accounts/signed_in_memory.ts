@@ -29,11 +29,12 @@ export function createSignedInMemory(options: {
   lease: Pick<Lease, 'hold' | 'isLive' | 'now' | 'markRead' | 'mayKeep'>;
   most: number;
 }) {
-  const { lease } = options;
+  const { lease, most } = options;
   const memory = createLeasedMemory<Remembered, Mark>(options);
 
   /** What is known of a credential and may be answered at this moment; null when the database must be asked. */
-  const peek = (presented: Single, host: Host): Remembered | null => memory.peek(nameOf(presented, host));
+  const peek = (presented: Single, host: Host): Remembered | null =>
+    most === 0 ? null : memory.peek(nameOf(presented, host));
 
   /** The reader as a read of this moment would find them. */
   function find(presented: Single, host: Host): SignedIn | null {
@@ -50,6 +51,7 @@ export function createSignedInMemory(options: {
 
   /** Keeps what a read found, unless it may have become untrue meanwhile. */
   function keep(presented: Single, host: Host, signedIn: SignedIn, mark: ReadMark<Mark>): void {
+    if (most === 0) return;
     const { account, session } = signedIn;
     memory.keep(nameOf(presented, host), {
       value: { packed: packReader(signedIn), readAt: mark.at, answer: null },

@@ -10,7 +10,7 @@ import type { Clients } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
 import { parseNetworks } from '../http/address.ts';
-import { createHeadWriter } from '../http/headers.ts';
+import { createHeadWriter, createRepeatedHead, type RepeatedHead } from '../http/headers.ts';
 import { createJsonSender } from '../http/json_answer.ts';
 import { LONGEST_TARGET } from '../http/server.ts';
 import type { Log } from '../lib/log.ts';
@@ -25,9 +25,6 @@ import { createUserinfo, USERINFO_PATH } from './userinfo.ts';
 
 /** A request in front of the general way. */
 export type FrontRequest = { request: IncomingMessage; response: ServerResponse; asked: Asked; place: Place };
-
-/** Writes an answer without a body, with the headers that every answer has. @returns its request id */
-export type WriteAnswer = (response: ServerResponse, status: number, headers: readonly string[]) => string;
 
 const LANDING = '/api/auth/v1/oauth/token';
 
@@ -54,12 +51,7 @@ export function createFront(
   const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });
   const writeHead = createHeadWriter();
   const nextId = createRandomNames(ID_BYTES);
-  const write: WriteAnswer = (response, status, headers) => {
-    const id = nextId();
-    writeHead(response, status, ['X-Request-Id', id, ...headers]);
-    response.end();
-    return id;
-  };
+  const headOf = (head: RepeatedHead) => createRepeatedHead(writeHead, head);
   const senderOf = (status: number) => createJsonSender({ status, writeHead, nextId });
   const general = ({ request, response }: FrontRequest) => void answerRest(request, response);
   const lines = createAccessLines({ log, observe: metrics.observeRequest });
@@ -79,7 +71,7 @@ export function createFront(
     general,
     addressOf: places.addressOf,
   });
-  const hop = createHop({ ...search, clients, oauth, write, lines, addressOf: places.addressOf });
+  const hop = createHop({ ...search, clients, oauth, headOf, nextId, lines, addressOf: places.addressOf });
 
   return function answerRequest(request: IncomingMessage, response: ServerResponse): unknown {
     const answer = request.method === 'GET' ? answererOf(request.url ?? '') : null;

@@ -17,13 +17,21 @@ import type { Clients } from '../clients/clients.ts';
 import type { AccessLines } from '../http/access_log.ts';
 import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
 import { noteFailure } from '../http/failures.ts';
+import type { RepeatedHead, WriteRepeatedHead } from '../http/headers.ts';
 import { parseQuery } from '../http/query.ts';
 import type { Target } from '../http/redirect.ts';
 import { parseToken } from '../lib/token.ts';
 import { type Decision, decideAuthorization, type OAuth } from '../oauth/oauth.ts';
 import { credentialCookies } from '../sessions/sessions.ts';
-import type { FrontRequest, WriteAnswer } from './front.ts';
+import type { FrontRequest } from './front.ts';
 import { type Asked, hasCredential, type Place, readPresented } from './request.ts';
+
+/** RFC 9110 §15.4.4. */
+const HEAD = {
+  status: 303,
+  constant: ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'],
+  names: ['X-Request-Id', 'Location'],
+} as const;
 
 type Sent = { route: string; to: Target; cookies: readonly NewCookie[] };
 
@@ -36,11 +44,13 @@ export function createHop(options: {
   reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
   oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
   general(front: FrontRequest): void;
-  write: WriteAnswer;
+  headOf(head: RepeatedHead): WriteRepeatedHead;
+  nextId(): string;
   lines: AccessLines;
   addressOf(request: IncomingMessage, asked: Asked, place: Place): string | null;
 }) {
-  const { accounts, clients, reader, oauth, general, write, lines, addressOf } = options;
+  const { accounts, clients, reader, oauth, general, nextId, lines, addressOf } = options;
+  const writeHead = options.headOf(HEAD);
 
   const authorize = answering(({ place: { site } }) => (site.domain.role === 'auth' ? issue : setOut));
   const land = answering(() => redeem);
@@ -141,12 +151,12 @@ export function createHop(options: {
   }
 
   function send({ request, response, asked, place }: FrontRequest, { route, to, cookies }: Sent, startedAt: number) {
-    const headers = ['Location', to, 'Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'];
-    for (const cookie of cookies) headers.push('Set-Cookie', cookieText(cookie));
-    const status = 303;
-    const id = write(response, status, headers);
+    const id = nextId();
+    writeHead(response, [id, to], cookies.map(cookieText));
+    response.end();
     const { host } = place.site.domain;
-    lines({ request: id, method: 'GET', route, host, address: addressOf(request, asked, place), status, startedAt });
+    const address = addressOf(request, asked, place);
+    lines({ request: id, method: 'GET', route, host, address, status: HEAD.status, startedAt });
   }
 
   return { authorize, land };

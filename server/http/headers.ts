@@ -67,8 +67,12 @@ export function createHeadWriter(): WriteHead {
 
 /** constant: names and values; names: of the headers whose values differ */
 export type RepeatedHead = { status: number; constant: readonly string[]; names: readonly string[] };
-/** Writes a head with these values of the headers that it was made for; no value may hold a line break. */
-export type WriteRepeatedHead = (response: ServerResponse, values: readonly string[]) => void;
+/** Writes a head with these values of the headers that it was made for, and cookies to set. */
+export type WriteRepeatedHead = (
+  response: ServerResponse,
+  values: readonly string[],
+  cookies?: readonly string[],
+) => void;
 
 /**
  * A head that is written again and again with other values. Node makes the first one; taken apart at its values it is the mould of
@@ -76,19 +80,27 @@ export type WriteRepeatedHead = (response: ServerResponse, values: readonly stri
  */
 export function createRepeatedHead(write: WriteHead, { status, constant, names }: RepeatedHead): WriteRepeatedHead {
   let mould: readonly string[] | null = null;
-  return (response, values) => {
-    if (mould && response.shouldKeepAlive) {
-      let head = mould[0] ?? '';
-      for (let index = 0; index < values.length; index++) head += (values[index] ?? '') + (mould[index + 1] ?? '');
-      response.statusCode = status;
-      (response as { _header?: string })._header = head + currentDate() + (mould.at(-1) ?? '');
-      return;
-    }
-    write(response, status, [...constant, ...names.flatMap((name, index) => [name, values[index] ?? ''])]);
-    if (!mould && response.shouldKeepAlive && holdsHead(response))
+  const byNode: WriteRepeatedHead = (response, values, cookies = []) => {
+    const pairs = names.flatMap((name, index) => [name, values[index] ?? '']);
+    write(response, status, [...constant, ...pairs, ...cookies.flatMap((cookie) => ['Set-Cookie', cookie])]);
+    if (!mould && cookies.length === 0 && response.shouldKeepAlive && holdsHead(response))
       mould = takeApart(response._header, [...names, 'Date']);
   };
+  return (response, values, cookies = []) => {
+    if (!mould || !response.shouldKeepAlive || values.some(isUnusual) || cookies.some(isUnusual))
+      return byNode(response, values, cookies);
+    let head = '';
+    for (let index = 0; index < values.length; index++) head += (mould[index] ?? '') + (values[index] ?? '');
+    for (const cookie of cookies) head += `\r\nSet-Cookie: ${cookie}`;
+    // What stands before the date, and after it.
+    head += (mould[values.length] ?? '') + currentDate() + (mould[values.length + 1] ?? '');
+    response.statusCode = status;
+    (response as { _header?: string })._header = head;
+  };
 }
+
+/** Anything but visible ASCII and spaces: left to Node, which refuses what would break out of a header. */
+const isUnusual = (value: string): boolean => /[^\x20-\x7e]/.test(value);
 
 /** A head without the values of some headers, as the pieces between them; null unless each is there once, in this order. */
 function takeApart(head: string, names: readonly string[]): readonly string[] | null {

@@ -65,9 +65,19 @@ test('a head that is written again and again is each time the head that Node wou
   const byNode: string[][] = [];
   const server = createServer((asked, response) => {
     const text = String(asked.url).slice(1);
+    if (text === 'broken') {
+      t.throws(() => writeAgain(response, ['a\r\nSet-Cookie: stolen=1', '0']), { code: 'ERR_INVALID_CHAR' });
+      t.throws(() => writeAgain(response, ['a', '0'], ['b=1\r\nX: 2']), { code: 'ERR_INVALID_CHAR' });
+      response.writeHead(500, { 'Content-Length': '0' });
+      response.end();
+      return;
+    }
+    const cookies = asked.headers['x-cookies'] === undefined ? [] : ['a=1; Path=/', 'b=2'];
+    const length = String(text.length);
     if (asked.headers['x-by'] === 'node') {
-      write(response, 201, ['Content-Type', 'text/plain', 'X-Own', text, 'Content-Length', String(text.length)]);
-    } else writeAgain(response, [text, String(text.length)]);
+      const lines = cookies.flatMap((cookie) => ['Set-Cookie', cookie]);
+      write(response, 201, ['Content-Type', 'text/plain', 'X-Own', text, 'Content-Length', length, ...lines]);
+    } else writeAgain(response, [text, length], cookies);
     response.end(text, 'latin1');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
@@ -91,12 +101,13 @@ test('a head that is written again and again is each time the head that Node wou
       sent.end();
     });
   // Also where the connection is to be closed, whose head is another one.
-  const kinds = [{}, {}, { Connection: 'close' }, {}];
+  const kinds = [{ 'X-Cookies': '1' }, {}, {}, { 'X-Cookies': '1' }, { Connection: 'close' }, {}];
   for (const [index, headers] of kinds.entries()) {
     const path = `/${'x'.repeat(index + 1)}`;
     byNode.push(await ask(path, { ...headers, 'X-By': 'node' }));
     t.deepEqual(await ask(path, headers), byNode.at(-1), String(index));
   }
+  t.is((await ask('/broken', {}))[0], '500');
   t.is(new Set(byNode.map((raw) => raw.includes('close'))).size, 2);
   t.true(byNode.every((raw) => raw.includes('now')));
   agent.destroy();
