@@ -7,6 +7,7 @@ import { applyRealmFile } from '../../server/commands/apply.ts';
 import { type Config, loadConfig } from '../../server/config.ts';
 import { asAccountId } from '../../server/lib/ids.ts';
 import { createLog } from '../../server/lib/log.ts';
+import { CONFIGURATION_CHANNEL } from '../../server/realms/realms.ts';
 import { type RunningServer, startServer } from '../../server/start.ts';
 import { createBrowser } from './browser.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -82,7 +83,26 @@ export async function startTestServer(
       isPrune: more.isPrune ?? false,
     });
     if (!applied.ok) throw new Error(applied.faults.join('\n'));
+    await hearConfiguration();
     return applied.changes;
+  }
+
+  // What a command changed is announced on a connection of its own (reliability R-22): a request that follows the command at
+  // once may come before it. Announcements arrive in the order of their commits, so one of our own tells that the rest is heard.
+  const awaited = new Map<string, () => void>();
+  const hearAll = () => {
+    for (const hear of awaited.values()) hear();
+  };
+  services.notifications.listen(CONFIGURATION_CHANNEL, {
+    onMessage: (message) => awaited.get(message)?.(),
+    onGap: hearAll,
+  });
+  async function hearConfiguration(): Promise<void> {
+    const message = randomBytes(8).toString('hex');
+    const heard = new Promise<void>((resolve) => awaited.set(message, resolve));
+    await services.db.builder.raw('select pg_notify(?, ?)', [CONFIGURATION_CHANNEL, message]);
+    await heard;
+    awaited.delete(message);
   }
   if (!options.database) await apply(options.yaml ?? REALM_YAML);
 
