@@ -120,7 +120,7 @@ export function createGrants(options: {
     const to = { realm, client, account, sign: asking.sign };
     const answer = await answerWith(q, to, family, scopes, asking.dpopJkt);
     if (scopes.includes('openid'))
-      answer.id_token = await tokens.signIdToken(to, family, {
+      answer.id_token = await tokens.signIdToken({ ...to, sub: account.sub, profile: account }, family, {
         nonce,
         accessToken: answer.access_token,
       });
@@ -175,7 +175,7 @@ export function createGrants(options: {
       const to = { realm: asking.realm, client: asking.client, account, sign };
       const answer = await answerWith(q, to, found.family, scopes, asking.dpopJkt);
       if (scopes.includes('openid'))
-        answer.id_token = await tokens.signIdToken(to, found.family, {
+        answer.id_token = await tokens.signIdToken({ ...to, sub: account.sub, profile: account }, found.family, {
           nonce: null,
           accessToken: answer.access_token,
         });

@@ -1,7 +1,7 @@
 // What the token endpoint hands out: access tokens (opaque, or JWT of RFC 9068), refresh tokens, ID tokens. Every access token
 // has a row, whatever its form, so revoking it works for both.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { compactDecrypt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import type { Account } from '../accounts/accounts.ts';
 import type { Client } from '../clients/clients.ts';
@@ -101,20 +101,23 @@ export function createTokens(options: { keys: Keys }) {
     return sign(client.protocol.id_token_signed_response_alg, payload, { typ: ACCESS_TOKEN_TYP });
   }
 
-  /** OpenID Connect Core §2: who signed in, when and how, for this client alone. */
+  /**
+   * OpenID Connect Core §2: who signed in, when and how, for this client alone.
+   * @param to profile: where claims were asked for one by one; sub: of the account
+   */
   function signIdToken(
-    to: Grantee & { account: Account },
+    to: Omit<Grantee, 'account'> & { sub: string; profile: Account | null },
     family: Pick<store.Family, 'sid' | 'detail'>,
     more: { nonce: string | null; accessToken: string },
   ): Promise<string> {
-    const { realm, client, account } = to;
+    const { realm, client, sub, profile } = to;
     const alg = client.protocol.id_token_signed_response_alg;
     const now = Math.floor(Date.now() / 1000);
     const { detail } = family;
     const payload: JWTPayload = {
-      ...pick(claimsFor(account, [], [...detail.idTokenClaims]), detail.idTokenClaims),
+      ...(profile && pick(claimsFor(profile, [], [...detail.idTokenClaims]), detail.idTokenClaims)),
       iss: realm.authOrigin,
-      sub: account.sub,
+      sub,
       aud: client.clientId,
       iat: now,
       exp: now + ID_TOKEN_SECONDS,
@@ -153,9 +156,7 @@ export function createTokens(options: { keys: Keys }) {
 
 /** OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the signature's algorithm. */
 function leftHalf(alg: string, token: string): string {
-  const digest = createHash(alg === 'EdDSA' ? 'sha512' : 'sha256')
-    .update(token)
-    .digest();
+  const digest = hash(alg === 'EdDSA' ? 'sha512' : 'sha256', token, 'buffer');
   return digest.subarray(0, digest.length / 2).toString('base64url');
 }
 

@@ -58,7 +58,7 @@ export function createUsualGrants(options: { db: Database; tokens: Tokens }) {
     });
     if (!granted) return null;
     const answer = presentTokens(accessToken, granted.scopes, dpopJkt);
-    const to = { realm, client, sign, account: granted.account };
+    const to = { realm, client, sign, sub: granted.sub, profile: granted.profile };
     if (granted.scopes.includes('openid'))
       answer.id_token = await tokens.signIdToken(to, granted, { nonce: granted.nonce, accessToken });
     if (refreshToken !== null) answer.refresh_token = refreshToken;
@@ -90,7 +90,7 @@ export function createUsualGrants(options: { db: Database; tokens: Tokens }) {
     const granted = first ?? again;
     if (!granted) return null;
     const answer = presentTokens(accessToken, granted.scopes, dpopJkt);
-    const to = { realm, client, sign, account: granted.account };
+    const to = { realm, client, sign, sub: granted.sub, profile: granted.profile };
     if (granted.scopes.includes('openid'))
       answer.id_token = await tokens.signIdToken(to, granted, { nonce: null, accessToken });
     const next = again ? await tokens.openSuccessor(given.refreshToken, again.successorJwe) : successor.token;

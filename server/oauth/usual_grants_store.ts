@@ -34,11 +34,24 @@ export type AskedByRefreshToken = {
   accessHash: TokenHash;
 };
 /** What the tokens say that were made. */
-export type Granted = { account: Account; sid: string | null; scopes: readonly string[]; detail: GrantDetail };
+export type Granted = {
+  sub: string;
+  /** Of an account whose claims were asked for one by one in the ID token; null for all others. */
+  profile: Account | null;
+  sid: string | null;
+  scopes: readonly string[];
+  detail: GrantDetail;
+};
 
-const ACCOUNT = ACCOUNT_COLUMNS.map((name) => `p.${name}`).join(', ');
-/** What an answer is made of. */
-const GIVEN = ['nr', 'detail', 'scopes', ...ACCOUNT_COLUMNS].map((name) => `live.${name}`).join(', ');
+// Numbers as texts: JSON's are no longer exact where ours may be.
+const PROFILE = ACCOUNT_COLUMNS.map(
+  (name) => `'${name}', ${['id', 'realm_id'].includes(name) ? `p.${name}::text` : `p.${name}`}`,
+).join(', ');
+/** Of an account; a profile is few people's, and taking a row apart costs by the column. `detail`: of the code or family */
+const accountIn = (detail: string) =>
+  `p.id as account_id, p.sub, case when ${detail} -> 'idTokenClaims' <> '[]' then json_build_object(${PROFILE}) end as profile`;
+/** What an answer is made of, in few columns. */
+const GIVEN = "live.nr::integer, live.detail, array_to_string(live.scopes, ' ') as scopes, live.sub, live.profile";
 const inSeconds = (seconds: string) => `causeway_now() + make_interval(secs => ${seconds}::integer)`;
 const SECONDS = [ACCESS_TOKEN_SECONDS, FAMILY_SECONDS.online, FAMILY_SECONDS.offline] as const;
 
@@ -51,7 +64,7 @@ const GRANT_BY_CODE = writeStatement(
      select * from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::bytea[], $9::bytea[], $10::text[])
        with ordinality as a(code_hash, of_realm, client_row_id, redirect_uri, challenge, jkt, family_id, access_hash, refresh_hash, refresh_jkt, nr)),
    live as materialized (
-     select a.*, s.id as session_id, k.detail, g.scopes, case when 'offline_access' = any(g.scopes) then $13::integer else $12::integer end as lasts, ${ACCOUNT}
+     select a.*, s.id as session_id, k.detail, g.scopes, case when 'offline_access' = any(g.scopes) then $13::integer else $12::integer end as lasts, ${accountIn('k.detail')}
        from asked a
        join authorization_codes k on k.code_hash = a.code_hash and k.client_row_id = a.client_row_id and k.redirect_uri = a.redirect_uri
        join sessions s on s.id = k.session_id
@@ -68,7 +81,7 @@ const GRANT_BY_CODE = writeStatement(
      returning c.family_id as id),
    begun as (
      insert into token_families (id, realm_id, client_row_id, account_id, session_id, sid, scopes, detail, expires_at)
-     select live.family_id, live.of_realm, live.client_row_id, live.id, case when 'offline_access' = any(live.scopes) then null else live.session_id end,
+     select live.family_id, live.of_realm, live.client_row_id, live.account_id, case when 'offline_access' = any(live.scopes) then null else live.session_id end,
             live.session_id, live.scopes, live.detail - '{scopes,nonce,codeChallenge,dpopJkt}'::text[], ${inSeconds('live.lasts')}
        from live join used on used.id = live.family_id),
    noted as (
@@ -94,7 +107,7 @@ const liveRefreshTokens = ({ when, locks }: { when: string; locks: string }) => 
        with ordinality as a(token_hash, client_row_id, jkt, scope, successor_hash, successor_jwe, access_hash, nr)),
    live as materialized (
      select a.*, f.id as family_id, f.sid, f.detail, r.dpop_jkt, r.successor_jwe as given_jwe, coalesce(string_to_array(a.scope, ' '), f.scopes) as scopes,
-            case when f.session_id is null then $10::integer else $9::integer end as lasts, ${ACCOUNT}
+            case when f.session_id is null then $10::integer else $9::integer end as lasts, ${accountIn('f.detail')}
        from asked a
        join refresh_tokens r on r.token_hash = a.token_hash
        join token_families f on f.id = r.family_id and f.client_row_id = a.client_row_id
@@ -209,7 +222,16 @@ async function runForAll(
 }
 
 const toGranted = (row: Row) => ({
-  account: toAccount(row),
-  scopes: row['scopes'] as string[],
+  sub: String(row['sub']),
+  profile: row['profile'] === null ? null : toProfile(row['profile'] as Row),
+  scopes: String(row['scopes']).split(' ').filter(Boolean),
   detail: row['detail'] as GrantDetail,
 });
+
+/** An account that came as JSON, which has no times. */
+const toProfile = (row: Row): Account =>
+  toAccount({
+    ...row,
+    created_at: new Date(String(row['created_at'])),
+    updated_at: new Date(String(row['updated_at'])),
+  });
