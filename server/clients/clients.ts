@@ -119,7 +119,7 @@ export function createClients(options: {
 
   /** The enabled client with that `client_id` in a realm; null when there is none. */
   async function find(realmId: RealmId, clientId: string): Promise<Client | null> {
-    if (clientId.length > 255 || clientId.includes('\n')) return null;
+    if (!isNameable(clientId)) return null;
     return enabled((await memory.fetch(`id\n${realmId}\n${clientId}`))?.client);
   }
 
@@ -149,6 +149,10 @@ export function createClients(options: {
   const peekHostOfProxySecret = (secret: string): Host | null =>
     proxies.get(hashToken(secret).toString('base64'))?.host ?? null;
   const peekForHost = (host: Host): Client | null => enabled(memory.get(`host\n\n${host}`)?.client);
+
+  /** The client with that `client_id`, if it is in memory. */
+  const peek = (realmId: RealmId, clientId: string): Client | null =>
+    isNameable(clientId) ? enabled(memory.get(`id\n${realmId}\n${clientId}`)?.client) : null;
 
   /** The client of a row, if it is in memory. */
   const peekByRowId = (id: ClientRowId): Client | null => enabled(memory.get(`row\n\n${id}`)?.client);
@@ -202,6 +206,7 @@ export function createClients(options: {
     findHostOfProxySecret,
     peekHostOfProxySecret,
     peekForHost,
+    peek,
     peekByRowId,
     listStored,
     put,
@@ -233,6 +238,9 @@ export const landingUriOf = (origin: string): string => `${origin}${LANDING_PATH
 export function callbackOrigins(client: Client): readonly string[] {
   return client.domain ? [client.domain.origin] : [];
 }
+
+/** Whether somebody may have that `client_id`, and it is no other key of the memory. */
+const isNameable = (clientId: string): boolean => clientId.length <= 255 && !clientId.includes('\n');
 
 function enabled(client: Client | null | undefined): Client | null {
   return client && !client.isDisabled ? client : null;

@@ -1,7 +1,7 @@
 // What is asked most, answered in front of everything else: `users/me` on every page view of every site (session_check.ts), the hop
-// that signs a reader in on the next site (hop.ts), and userinfo of the standard provider (userinfo.ts). Answered here only in the usual
-// case; all the rest, and whatever is unusual about a request, goes the general way (app.ts), whose answer is the same letter by
-// letter (test/sessions, test/front).
+// that signs a reader in on the next site (hop.ts), and what products ask of the standard provider: userinfo (userinfo.ts), tokens and
+// what they are worth (back_channel.ts). Answered here only in the usual case; all the rest, and whatever is unusual about a request,
+// goes the general way (app.ts), whose answer is the same letter by letter (test/sessions, test/front).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Accounts, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
@@ -16,8 +16,15 @@ import { LONGEST_TARGET } from '../http/server.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { createRandomNames } from '../lib/random.ts';
-import type { OAuth, Provider } from '../oauth/oauth.ts';
+import {
+  type ClientAuthentication,
+  createUsualBackChannel,
+  type Grants,
+  type OAuth,
+  type Provider,
+} from '../oauth/oauth.ts';
 import type { Realms } from '../realms/realms.ts';
+import { createBackChannel, INTROSPECT_PATH, TOKEN_PATH } from './back_channel.ts';
 import { createHop } from './hop.ts';
 import { type Asked, createPlaces, type Place, readAsked } from './request.ts';
 import { createSessionCheck, ME_PATH } from './session_check.ts';
@@ -42,6 +49,8 @@ export function createFront(
     signedInMemory: Pick<SignedInMemory, 'peek'>;
     provider: Pick<Provider, 'peekActive'>;
     oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
+    clientAuthentication: Pick<ClientAuthentication, 'peek'>;
+    grants: Pick<Grants, 'byForm'>;
     log: Log;
     metrics: Pick<Metrics, 'observeRequest' | 'countSessionCheck'>;
   },
@@ -71,17 +80,26 @@ export function createFront(
     general,
     addressOf: places.addressOf,
   });
+  const { grant, introspect } = createBackChannel({
+    usual: createUsualBackChannel(services),
+    send: senderOf(200),
+    lines,
+    general,
+    addressOf: places.addressOf,
+  });
   const hop = createHop({ ...search, clients, oauth, headOf, nextId, lines, addressOf: places.addressOf });
 
   return function answerRequest(request: IncomingMessage, response: ServerResponse): unknown {
-    const answer = request.method === 'GET' ? answererOf(request.url ?? '') : null;
+    const answer = answererOf(request.method, request.url ?? '');
     const asked = answer && readAsked(request.rawHeaders);
     const place = asked && places.find(asked);
     if (!answer || !place) return answerRest(request, response);
     return answer({ request, response, asked, place });
   };
 
-  function answererOf(url: string): ((front: FrontRequest) => unknown) | null {
+  function answererOf(method: string | undefined, url: string): ((front: FrontRequest) => unknown) | null {
+    if (method === 'POST') return url === TOKEN_PATH ? grant : url === INTROSPECT_PATH ? introspect : null;
+    if (method !== 'GET') return null;
     if (url === ME_PATH) return checkSession;
     if (url === USERINFO_PATH) return tellUserinfo;
     if (url.length > LONGEST_TARGET) return null;

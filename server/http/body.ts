@@ -3,6 +3,7 @@
 
 import getRawBody from 'raw-body';
 import { z } from 'zod';
+import { arrivedBody } from './arrived_body.ts';
 import { AppError } from './errors.ts';
 import type { Context } from './route.ts';
 import { isCleanText } from './text.ts';
@@ -10,6 +11,8 @@ import { isCleanText } from './text.ts';
 const LARGEST_BODY_BYTES = 100 * 1024;
 const DEEPEST_JSON = 32;
 const MOST_FORM_FIELDS = 100;
+/** How forms are sent to us. */
+export const FORM = 'application/x-www-form-urlencoded';
 
 /** A field of a hosted form: text, empty when it is absent, and bounded before anything looks at it. */
 export const formField = z.string().max(8000).default('');
@@ -26,35 +29,51 @@ export async function readJson<Schema extends z.ZodType>(ctx: Context, schema: S
 
 /** The fields of a form body (`application/x-www-form-urlencoded`), each present at most once. Throws as readJson. */
 export async function readForm<Schema extends z.ZodType>(ctx: Context, schema: Schema): Promise<z.infer<Schema>> {
-  requireContentType(ctx, 'application/x-www-form-urlencoded');
-  const text = await readText(ctx);
-  const fields: Record<string, string> = Object.create(null);
+  requireContentType(ctx, FORM);
+  return validate(schema, Object.fromEntries(parseForm(await readText(ctx))));
+}
+
+/** The fields of a form, each at most once. @throws AppError invalid_request */
+export function parseForm(text: string): Map<string, string> {
+  const fields = new Map<string, string>();
   const pairs = text === '' ? [] : text.split('&');
   if (pairs.length > MOST_FORM_FIELDS)
     throw new AppError('invalid_request', { description: `Send at most ${MOST_FORM_FIELDS} fields.` });
   for (const pair of pairs) {
-    const [name, value] = [...splitPair(pair)].map(decodeField) as [string, string];
-    if (name in fields) throw new AppError('invalid_request', { description: 'A form field may stand only once.' });
-    fields[name] = value;
+    const equals = pair.indexOf('=');
+    const name = decodeField(equals < 0 ? pair : pair.slice(0, equals));
+    const value = equals < 0 ? '' : decodeField(pair.slice(equals + 1));
+    if (fields.has(name)) throw new AppError('invalid_request', { description: 'A form field may stand only once.' });
+    fields.set(name, value);
   }
-  return validate(schema, fields);
+  return fields;
 }
-
-const anyFields = z.record(z.string(), z.string());
 
 /**
  * Every field of a form body by name; an empty value counts as absent (RFC 6749 §3.1, §3.2).
  * @throws AppError as readForm, for a repeated field too
  */
 export async function readRawForm(ctx: Context): Promise<ReadonlyMap<string, string>> {
-  const fields = await readForm(ctx, anyFields);
-  return new Map(Object.entries(fields).filter(([, value]) => value !== ''));
+  requireContentType(ctx, FORM);
+  return withoutEmpty(parseForm(await readText(ctx)));
+}
+
+/** Fields without those that are empty. */
+export function withoutEmpty(fields: Map<string, string>): ReadonlyMap<string, string> {
+  // Taken out last: an empty one that stands twice is still a repeated one.
+  for (const [name, value] of fields) if (value === '') fields.delete(name);
+  return fields;
 }
 
 /** Whether a request declares exactly that content type, with no parameter but `charset=utf-8`. */
 export function hasContentType(ctx: Context, type: string): boolean {
-  const [essence = '', ...parameters] = ctx
-    .get('Content-Type')
+  return isContentType(ctx.get('Content-Type'), type);
+}
+
+/** The same of the value of a header. */
+export function isContentType(declared: string, type: string): boolean {
+  if (declared === type) return true;
+  const [essence = '', ...parameters] = declared
     .toLowerCase()
     .split(';')
     .map((part) => part.trim());
@@ -72,7 +91,8 @@ function requireContentType(ctx: Context, type: string) {
 async function readText(ctx: Context): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await getRawBody(ctx.req, { limit: LARGEST_BODY_BYTES, length: ctx.get('Content-Length') || null });
+    bytes = await (arrivedBody(ctx.req) ??
+      getRawBody(ctx.req, { limit: LARGEST_BODY_BYTES, length: ctx.get('Content-Length') || null }));
   } catch (error) {
     // The rest of the body is not waited for: the connection ends with the answer.
     ctx.set('Connection', 'close');
@@ -156,13 +176,11 @@ function validate<Schema extends z.ZodType>(schema: Schema, value: unknown): z.i
   throw new AppError('invalid_request', { description: `The request is not as expected. ${faults.join('; ')}` });
 }
 
-function* splitPair(pair: string): Generator<string> {
-  const equals = pair.indexOf('=');
-  yield equals < 0 ? pair : pair.slice(0, equals);
-  yield equals < 0 ? '' : pair.slice(equals + 1);
-}
+/** What stands for itself, in a form as browsers and libraries write it. */
+const PLAIN_FIELD = /^[A-Za-z0-9*._~-]*$/;
 
 function decodeField(text: string): string {
+  if (PLAIN_FIELD.test(text)) return text;
   let decoded: string;
   try {
     decoded = decodeURIComponent(text.replaceAll('+', ' '));

@@ -80,6 +80,21 @@ export function createClientAuthentication(options: {
     }
   }
 
+  /** The client that one secret proves, if it is in memory; null tells nothing: `authenticate` judges, and refuses. */
+  function peek(realmId: RealmId, given: ClientCredentials): Client | null {
+    const basic = parseBasic(given.authorization);
+    if (basic === 'malformed' || given.assertion !== undefined) return null;
+    if (basic && (given.clientSecret !== undefined || (given.clientId ?? basic.clientId) !== basic.clientId))
+      return null;
+    const [clientId, secret] = basic ? [basic.clientId, basic.secret] : [given.clientId, given.clientSecret];
+    const client = clientId === undefined ? null : options.clients.peek(realmId, clientId);
+    if (client?.kind !== 'third-party' || secret === undefined) return null;
+    const method = basic ? 'client_secret_basic' : 'client_secret_post';
+    return client.protocol.token_endpoint_auth_method === method && isSecretOf(client.secretHashes, secret)
+      ? client
+      : null;
+  }
+
   async function isAssertionOf(client: Client, assertion: string, audience: string): Promise<boolean> {
     if (assertion.length > 8192) return false;
     const { jwks, jwks_uri: uri } = client.protocol;
@@ -117,20 +132,29 @@ export function createClientAuthentication(options: {
     return keys;
   }
 
-  return { authenticate };
+  return { authenticate, peek };
 }
 
 /** Whether a secret is one of those that are stored as hashes. */
 export function isSecretOf(hashes: readonly Buffer[], secret: string): boolean {
   const hash = hashToken(secret);
   // Every stored hash is compared, so that the time does not tell which one matched.
-  return hashes.map((stored) => isSameHash(Buffer.from(stored), hash)).includes(true);
+  return hashes.map((stored) => isSameHash(stored, hash)).includes(true);
 }
 
 /** RFC 6749 §5.2: who tried the Authorization header MUST be answered with the scheme that it takes. */
 export function basicHeaders(authorization: string): Record<string, string> {
   return authorization ? { 'WWW-Authenticate': 'Basic realm="oauth", charset="UTF-8"' } : {};
 }
+
+/** What of a request proves its client. @param authorization header as received; form: its fields */
+export const credentialsIn = (authorization: string, form: ReadonlyMap<string, string>): ClientCredentials => ({
+  authorization,
+  clientId: form.get('client_id'),
+  clientSecret: form.get('client_secret'),
+  assertionType: form.get('client_assertion_type'),
+  assertion: form.get('client_assertion'),
+});
 
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined and base64-encoded. */
 export function parseBasic(header: string): { clientId: string; secret: string } | 'malformed' | null {
@@ -141,7 +165,7 @@ export function parseBasic(header: string): { clientId: string; secret: string }
   const colon = text.indexOf(':');
   if (colon < 1) return 'malformed';
   try {
-    const decode = (part: string) => decodeURIComponent(part.replaceAll('+', ' '));
+    const decode = (part: string) => (/[%+]/.test(part) ? decodeURIComponent(part.replaceAll('+', ' ')) : part);
     return { clientId: decode(text.slice(0, colon)), secret: decode(text.slice(colon + 1)) };
   } catch {
     return 'malformed';

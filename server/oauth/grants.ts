@@ -3,6 +3,7 @@
 
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
+import { GRANT_TYPES, type GrantType } from '../clients/clients.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { createUuid } from '../lib/random.ts';
@@ -22,6 +23,9 @@ import {
 import * as store from './token_store.ts';
 import { ACCESS_TOKEN_SECONDS, FAMILY_SECONDS, type Grantee, type Tokens } from './tokens.ts';
 import { createUsualGrants } from './usual_grants.ts';
+
+/** Whether that is one of our grants. */
+export const isGrantType = (text: string): text is GrantType => (GRANT_TYPES as readonly string[]).includes(text);
 
 export type Grants = ReturnType<typeof createGrants>;
 
@@ -249,5 +253,24 @@ export function createGrants(options: {
     });
   }
 
-  return { byAuthorizationCode, byRefreshToken, byClientCredentials };
+  /** By what stands in the form of a request. */
+  function byForm(grant: GrantType, asking: Asking, form: ReadonlyMap<string, string>): Promise<TokenAnswer> {
+    const scope = form.get('scope');
+    switch (grant) {
+      case 'authorization_code':
+        return byAuthorizationCode(asking, {
+          code: form.get('code'),
+          redirectUri: form.get('redirect_uri'),
+          verifier: form.get('code_verifier'),
+        });
+      case 'refresh_token':
+        return byRefreshToken(asking, { refreshToken: form.get('refresh_token'), scope });
+      case 'client_credentials':
+        return byClientCredentials(asking, { scope });
+      default:
+        return grant satisfies never;
+    }
+  }
+
+  return { byForm, byAuthorizationCode, byRefreshToken, byClientCredentials };
 }

@@ -18,10 +18,10 @@ export type { Check, Decision, Face, SessionDraft, SessionRequest } from './auth
 export { AUTHORIZATION_CHECKS } from './authorization_checks.ts';
 export { decideAuthorization } from './authorization_decision.ts';
 export { CLAIMS, claimsFor } from './claims.ts';
-export { createClientAuthentication } from './client_authentication.ts';
+export { type ClientAuthentication, createClientAuthentication } from './client_authentication.ts';
 export { checkDpopProof, DPOP_ALGS } from './dpop.ts';
 export { deleteFamiliesBefore } from './family_store.ts';
-export { createGrants } from './grants.ts';
+export { createGrants, type Grants } from './grants.ts';
 export { createHostTokens, type HostTokens } from './host_tokens.ts';
 export { createIntegrationTokens, type IntegrationTokens } from './integration_tokens.ts';
 export { oauthError, presentOAuthError } from './oauth_error.ts';
@@ -31,6 +31,7 @@ export { createRegistration, makeInitialToken, type Registration } from './regis
 export { createTokenMemory } from './token_memory.ts';
 export type { ActiveToken } from './token_store.ts';
 export { createTokens } from './tokens.ts';
+export { type BackChannelAsked, createUsualBackChannel, type UsualBackChannel } from './usual_back_channel.ts';
 
 /** Life of a code. An expired one costs a reader nothing: the flow restarts by itself. (ASVS 10.4.3: at most a minute.) */
 const CODE_TTL_SECONDS = 60;

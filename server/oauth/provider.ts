@@ -152,20 +152,7 @@ export function createProvider(options: { db: Database; audit: Audit; memory: To
   /** RFC 7662 §2.2: what a token is worth; `{active: false}` and nothing more for whoever is not entitled to know. */
   async function introspect(realm: Realm, client: Client, token: string): Promise<Record<string, unknown>> {
     const active = await findActive(realm, token);
-    if (active && active.family.clientRowId === client.id) {
-      return {
-        active: true,
-        scope: active.scopes.join(' '),
-        client_id: client.clientId,
-        token_type: active.dpopJkt ? 'DPoP' : 'Bearer',
-        exp: Math.floor(active.expiresAt.getTime() / 1000),
-        iat: Math.floor(active.issuedAt.getTime() / 1000),
-        sub: active.account?.sub ?? `client:${client.clientId}`,
-        aud: client.protocol.access_token.audience ?? realm.authOrigin,
-        iss: realm.authOrigin,
-        ...(active.dpopJkt && { cnf: { jkt: active.dpopJkt } }),
-      };
-    }
+    if (active && active.family.clientRowId === client.id) return presentActive(realm, client, active);
     const refresh = isTaggedToken('cwr', token) ? await store.findRefreshToken(db, hashToken(token)) : null;
     if (!refresh || refresh.isUsed || refresh.isExpired || refresh.family.clientRowId !== client.id)
       return { active: false };
@@ -209,5 +196,21 @@ export function createProvider(options: { db: Database; audit: Audit; memory: To
     takeOnce,
     now,
     jobs,
+  };
+}
+
+/** RFC 7662 §2.2: what an access token is worth that is live, for the client that it was made for. */
+export function presentActive(realm: Realm, client: Client, active: store.ActiveToken): Record<string, unknown> {
+  return {
+    active: true,
+    scope: active.scopes.join(' '),
+    client_id: client.clientId,
+    token_type: active.dpopJkt ? 'DPoP' : 'Bearer',
+    exp: Math.floor(active.expiresAt.getTime() / 1000),
+    iat: Math.floor(active.issuedAt.getTime() / 1000),
+    sub: active.account?.sub ?? `client:${client.clientId}`,
+    aud: client.protocol.access_token.audience ?? realm.authOrigin,
+    iss: realm.authOrigin,
+    ...(active.dpopJkt && { cnf: { jkt: active.dpopJkt } }),
   };
 }

@@ -8,14 +8,13 @@ import { type Context, routes } from '../http/route.ts';
 import type { RateLimits } from '../ratelimit/ratelimit.ts';
 import { addressOf, siteOf } from '../realms/middleware.ts';
 import { decideAuthorization } from './authorization_decision.ts';
-import type { ClientAuthentication } from './client_authentication.ts';
+import { type ClientAuthentication, credentialsIn } from './client_authentication.ts';
 import { checkDpopProof } from './dpop.ts';
-import type { Grants } from './grants.ts';
+import { type Grants, isGrantType } from './grants.ts';
 import { limitFailures } from './middleware.ts';
 import { oauthError } from './oauth_error.ts';
 import type { Provider as ProviderService } from './provider.ts';
 import { AUTHORIZE_PARAMETERS } from './provider_request.ts';
-import type { TokenAnswer } from './token_answer.ts';
 
 export function tokenRoutes(options: {
   provider: ProviderService;
@@ -30,30 +29,10 @@ export function tokenRoutes(options: {
     const client = await authenticate(ctx, form);
     const grant = form.get('grant_type');
     if (grant === undefined) throw oauthError('invalid_request', { description: 'Send grant_type.' });
-    if (!['authorization_code', 'refresh_token', 'client_credentials'].includes(grant))
-      throw oauthError('unsupported_grant_type');
-    if (!(client.protocol.grant_types as readonly string[]).includes(grant)) throw oauthError('unauthorized_client');
+    if (!isGrantType(grant)) throw oauthError('unsupported_grant_type');
+    if (!client.protocol.grant_types.includes(grant)) throw oauthError('unauthorized_client');
     const asking = { realm: siteOf(ctx).realm, client, dpopJkt: await dpopKey(ctx, client), address: addressOf(ctx) };
-    ctx.body = await byGrant(grant, asking, form);
-  }
-
-  function byGrant(
-    grant: string,
-    asking: Parameters<Grants['byRefreshToken']>[0],
-    form: ReadonlyMap<string, string>,
-  ): Promise<TokenAnswer> {
-    switch (grant) {
-      case 'authorization_code':
-        return grants.byAuthorizationCode(asking, {
-          code: form.get('code'),
-          redirectUri: form.get('redirect_uri'),
-          verifier: form.get('code_verifier'),
-        });
-      case 'refresh_token':
-        return grants.byRefreshToken(asking, { refreshToken: form.get('refresh_token'), scope: form.get('scope') });
-      default:
-        return grants.byClientCredentials(asking, { scope: form.get('scope') });
-    }
+    ctx.body = await grants.byForm(grant, asking, form);
   }
 
   async function dpopKey(ctx: Context, client: Client): Promise<string | null> {
@@ -72,13 +51,7 @@ export function tokenRoutes(options: {
 
   async function authenticate(ctx: Context, form: ReadonlyMap<string, string>): Promise<Client> {
     const { realm } = siteOf(ctx);
-    const given = {
-      authorization: ctx.get('Authorization'),
-      clientId: form.get('client_id'),
-      clientSecret: form.get('client_secret'),
-      assertionType: form.get('client_assertion_type'),
-      assertion: form.get('client_assertion'),
-    };
+    const given = credentialsIn(ctx.get('Authorization'), form);
     const client = await limitFailures(ctx, rateLimits, () =>
       clientAuthentication.authenticate(realm.id, given, realm.authOrigin),
     );

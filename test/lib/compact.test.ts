@@ -55,3 +55,13 @@ test('RFC 7518 §5.3: every encryption has an initialization vector of its own, 
   t.is(new Set(parts.map(([, , iv]) => iv)).size, 1000);
   t.true(parts.every(([, none, iv, , tag]) => none === '' && iv?.length === 16 && tag?.length === 22));
 });
+
+test('RFC 7518 §3.4: both numbers of an ES256 signature have 32 bytes, however many zeros they begin with', async (t) => {
+  const { privateKey, publicKey } = KEYS.ES256;
+  for (let nr = 0; nr < 600; nr++) {
+    const token = await signCompact({ alg: 'ES256', typ: 'JWT' }, { nr }, privateKey);
+    const signature = Buffer.from(token.slice(token.lastIndexOf('.') + 1), 'base64url');
+    t.is(signature.length, 64);
+    t.is((await jwtVerify(token, publicKey)).payload['nr'], nr);
+  }
+});
