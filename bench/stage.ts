@@ -2,7 +2,6 @@
 // signed in, and the databases of yardsticks and peers beside its own.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { applyRealmFile } from '../server/commands/apply.ts';
 import { loadConfig, SETTINGS } from '../server/config.ts';
@@ -10,6 +9,7 @@ import { asHost, type SessionId } from '../server/lib/ids.ts';
 import { createLog } from '../server/lib/log.ts';
 import { createServices, type Services } from '../server/services.ts';
 import type { Credential } from '../server/sessions/sessions.ts';
+import { startArguments } from '../test/support/process.ts';
 import { type Measured, parentOf, startMeasured } from './processes.ts';
 
 export const HOSTS = { auth: 'auth.bench.example', news: 'news.bench.example' } as const;
@@ -102,12 +102,6 @@ export async function setStage(options: { databaseUrl: string; folder: string; r
       }),
   });
   return stageOn(databaseUrl);
-}
-
-/** As `npm start` starts it: after `node`. */
-function startArguments(): string[] {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return (manifest as { scripts: { start: string } }).scripts.start.split(' ').slice(1);
 }
 
 /** Settings that this server has: the same benchmark measures versions without some of them. */

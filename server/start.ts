@@ -6,7 +6,7 @@ import { migrate } from './db/migrate.ts';
 import { createFront } from './front/front.ts';
 import { type Listener, listen } from './http/server.ts';
 import type { Log } from './lib/log.ts';
-import { warnOfUnserved } from './mfa/mfa.ts';
+import { MOST_LABELS, warnOfUnserved } from './mfa/mfa.ts';
 import { listenOps, type Ops } from './ops/ops.ts';
 import { faultOfVerification, settingsSchema } from './realms/realms.ts';
 import { createServices, type Services } from './services.ts';
@@ -66,13 +66,14 @@ export async function startServer(options: {
   return { port: listeners.public.port, opsPort: listeners.ops?.port ?? null, services, close };
 }
 
-/** Browsers let one auth domain serve so many names and no more. */
+/**
+ * Browsers let one auth domain serve so many names and no more. Of a realm with fewer sites only those without a name can be left
+ * out; whoever applied it was told, and here the list of names need not be loaded.
+ */
 async function warnOfDomains({ realms, clients, log, db }: Services) {
   for (const { id, slug } of await realms.listStored(db)) {
-    const warning = warnOfUnserved(
-      slug,
-      (await clients.listSites(id)).map(({ origin }) => origin),
-    );
+    const origins = (await clients.listSites(id)).map(({ origin }) => origin);
+    const warning = origins.length > MOST_LABELS ? warnOfUnserved(slug, origins) : null;
     if (warning) log.warn(warning);
   }
 }

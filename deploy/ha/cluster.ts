@@ -7,6 +7,7 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ROOT, startArguments } from '../../test/support/process.ts';
 
 export const MACHINES = ['db1', 'db2', 'db3'] as const;
 export type Machine = (typeof MACHINES)[number];
@@ -79,12 +80,17 @@ export function createCluster() {
   if (user) chownSync(folder, user.uid, user.gid);
   const processes = new Map<string, ChildProcess>();
 
-  function run(name: string, program: string, values: readonly string[], more: { env?: Record<string, string> } = {}) {
+  function run(
+    name: string,
+    program: string,
+    values: readonly string[],
+    more: { env?: Record<string, string>; cwd?: string } = {},
+  ) {
     const log = openSync(join(folder, `${name}.log`), 'a');
     const child = spawn(program, values, {
       // Causeway reads the checkout, which may be readable by its owner alone; all others run without privileges.
       ...(name.startsWith('node') ? {} : user),
-      cwd: folder,
+      cwd: more.cwd ?? folder,
       // Ctrl-C must reach this script alone, which then stops them in order.
       detached: true,
       stdio: ['ignore', log, log],
@@ -170,9 +176,8 @@ export function createCluster() {
     CAUSEWAY_DANGEROUSLY_ALLOW_LOOPBACK: '1',
   });
 
-  /** @param databaseUrl the application's own role, through HAProxy */
+  /** As `npm start` starts it. @param databaseUrl the application's own role, through HAProxy */
   function startNode(node: Node, databaseUrl: string) {
-    const main = join(import.meta.dirname, '../../server/main.ts');
     const env = {
       ...nodeEnvironment(databaseUrl),
       PORT: '8080',
@@ -181,11 +186,11 @@ export function createCluster() {
       CAUSEWAY_LOG_LEVEL: 'error',
       CAUSEWAY_HASHING_CONCURRENCY: '1',
     };
-    run(node, process.execPath, ['--disable-warning=DEP0060', main], { env });
+    run(node, process.execPath, startArguments(), { env, cwd: ROOT });
   }
 
   function applyRealm(databaseUrl: string, yaml: string) {
-    const command = join(import.meta.dirname, '../../server/commands/causeway.ts');
+    const command = join(ROOT, 'server/commands/causeway.ts');
     const file = join(folder, 'realm.yaml');
     writeFileSync(file, yaml);
     const done = spawnSync(process.execPath, [command, 'apply', file], {

@@ -27,7 +27,7 @@ export {
   type Place,
 } from './passkeys.ts';
 export { RECOVERY_CODE_COUNT } from './recovery_codes.ts';
-export { listRelatedOrigins, warnOfUnserved } from './related_origins.ts';
+export { listRelatedOrigins, MOST_LABELS, warnOfUnserved } from './related_origins.ts';
 export { ACR, acrAnswer, acrOf, isMultiFactor, stepUpNeed, withSecondFactor } from './step_up.ts';
 export type { Enrolment } from './totp.ts';
 

@@ -1,10 +1,11 @@
 // Related origins (WebAuthn L3 §5.11): pages of the client domains may use the passkeys of the auth domain, because the auth
 // domain lists them at /.well-known/webauthn. Browsers heed five different names and ignore the rest, so we say which.
 
-import { getDomain } from 'tldts';
+import { createRequire } from 'node:module';
+import type { getDomain } from 'tldts';
 
 /** WebAuthn L3 §5.11: clients have to support five registrable origin labels at least; browsers support just as many. */
-const MOST_LABELS = 5;
+export const MOST_LABELS = 5;
 
 /** The id of the relying party: the auth domain's host, which has no port (WebAuthn L3 §5.4.2). */
 export const rpIdOf = (authOrigin: string): string => new URL(authOrigin).hostname;
@@ -14,9 +15,12 @@ export const listRelatedOrigins = (origins: readonly string[]): string[] => [...
 
 /** WebAuthn L3 §5.11.1: the first label of the registrable domain, `daily` for news.daily.co.uk; null when there is none. */
 function registrableLabel(origin: string): string | null {
-  const domain = getDomain(new URL(origin).hostname, { allowPrivateDomains: true });
+  const domain = loadSuffixes().getDomain(new URL(origin).hostname, { allowPrivateDomains: true });
   return domain?.split('.')[0] ?? null;
 }
+
+/** Loaded when asked for: the list of public suffixes takes 3 MB. */
+const loadSuffixes = (): { getDomain: typeof getDomain } => createRequire(import.meta.url)('tldts');
 
 /**
  * The origins of a list that browsers will not serve, judged as they do: in the order of the list, five labels at most.

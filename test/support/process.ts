@@ -1,9 +1,12 @@
 // The server as a process of its own: `node server/main.ts` with exactly the given environment.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
+/** The folder that `npm start` is run in. */
+export const ROOT = join(import.meta.dirname, '../..');
+const MAIN = join(ROOT, 'server/main.ts');
 export const PROCESS_SECRET = 'k7Jq2-Zp9xW4vR8tY1mN6bC3sD5fG0hL';
 
 export type ServerProcess = {
@@ -14,6 +17,12 @@ export type ServerProcess = {
   listening: Promise<{ port: number; opsPort: number | null }>;
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 };
+
+/** What `npm start` gives to `node`, in ROOT. */
+export function startArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } };
+  return scripts.start.split(' ').slice(1);
+}
 
 /** Starts the server; PORT is a free one unless given. @param args of node */
 export function spawnServer(env: Record<string, string>, args: readonly string[] = [MAIN]): ServerProcess {
