@@ -81,14 +81,18 @@ export async function reportPerformance(bench: Bench, names: readonly Performanc
     if (names.length < PERFORMANCE_PARTS.length || bench.isQuick) return;
     const docs = join(import.meta.dirname, '../docs');
     for (const [file, svg] of Object.entries(drawPlots(results))) writeFileSync(join(docs, file), svg);
-    const { rows } = await query(bench.databaseUrl, 'show server_version');
+    const { rows } = await query(
+      bench.databaseUrl,
+      "select current_setting('server_version') as version, pg_size_bytes(current_setting('shared_buffers')) as buffers",
+    );
     const facts = {
       machine: bench.machine,
       at: new Date().toISOString().slice(0, 16).replace('T', ' '),
       command: 'npm run bench -- performance',
       load: [before, presentLoad()] as const,
       effort: presentEffort(extent.effort),
-      versions: { PostgreSQL: rows[0]?.server_version, ...versions(), 'argon2id by': argon2id.library },
+      sharedBuffers: Number(rows[0]?.buffers),
+      versions: { PostgreSQL: rows[0]?.version, ...versions(), 'argon2id by': argon2id.library },
       configurations: ['oidc_provider.mjs', 'oidc_provider_postgres.mjs', 'better_auth.mjs'].map((file) => ({
         path: `bench/peers/${file}`,
         text: readFileSync(join(import.meta.dirname, 'peers', file), 'utf8'),

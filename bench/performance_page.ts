@@ -22,6 +22,8 @@ export type RunFacts = {
   /** Load of the machine before and after. */
   load: readonly [before: string, after: string];
   effort: string;
+  /** PostgreSQL's, in bytes. */
+  sharedBuffers: number;
   versions: Readonly<Record<string, string>>;
   /** Files of the peers' configuration, by name. */
   configurations: readonly { path: string; text: string }[];
@@ -97,8 +99,8 @@ and beside peers. Run it yourself: \`${facts.command}\`.
 - Versions: ${Object.entries(facts.versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')}.
-- What is measured has one core to itself (\`taskset\`); the load generator and PostgreSQL (durable, as it comes) share the other.
-  Some virtual machines do not enforce that; then only processor time counts.
+- What is measured has one core to itself (\`taskset\`); the load generator and PostgreSQL (durable, with a quarter of the memory as
+  shared buffers, otherwise as it comes) share the other. Some virtual machines do not enforce that; then only processor time counts.
   Causeway runs as \`npm start\` runs it, with its access log. Only right answers count; a wrong one ends the run.
 - **Per core-second** is operations divided by the processor time that the server's process took: what one core answers when it
   has nothing else to do. On a quiet machine that is the rate by the clock; on a shared one the clock measures the neighbours.
@@ -128,7 +130,7 @@ ${Object.keys(drawPlots(results))
 ${results.measurements.map(presentRow).join('\n')}
 
 Spread: how far the furthest round is from the median.
-${presentCosts(results)}${presentGrowth(results)}${presentMemory(results)}
+${presentCosts(results)}${presentGrowth(results, facts)}${presentMemory(results)}
 ## How the peers are set up
 
 ${facts.configurations.map(({ path, text }) => `\`${path}\`:\n\n\`\`\`js\n${text.trim()}\n\`\`\``).join('\n\n')}
@@ -162,11 +164,12 @@ ${rows.join('\n')}
 `;
 }
 
-function presentGrowth({ growth }: Results): string {
+function presentGrowth({ growth }: Results, { sharedBuffers }: RunFacts): string {
   const last = growth?.at(-1);
   if (!growth || !last) return '';
   const count = (value: number) => value.toLocaleString('en-US');
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1)} GB`;
+  const all = growth.reduce((sum, { bytes }) => sum + bytes, 0);
   const grown = extrapolate(growth, GOAL_SESSIONS);
   const rows = growth.map(({ sessions, accounts, bytes, measurements }) => {
     const cells = last.measurements.map(({ name }) => {
@@ -192,8 +195,12 @@ Databases of several sizes, filled by generation and measured in turns, without 
 reader's. Per core-second of server and PostgreSQL **together**, so these figures are lower than those above, where the server
 alone counts. After the colon: what an operation costs there, as a multiple of the smallest size (least and most of the rounds).
 \`GET /users/me\` only reads; *first in a minute* also notes the session as seen. It is not measured at the smallest size,
-where all would be met within the minute. PostgreSQL has its 128 MB of shared buffers, as it comes; what does not fit is read from
-the system's cache.
+where all would be met within the minute. PostgreSQL has ${gigabytes(sharedBuffers)} of shared buffers. The databases take ${gigabytes(all)} together, so
+${
+  all <= sharedBuffers
+    ? 'all of each is read from there'
+    : `${Math.round((100 * sharedBuffers) / all)} % of them can be read from there, the rest from the system's cache`
+}, as after a day's work: each size is warmed until the processes of PostgreSQL have met its pages.
 
 | sessions | accounts | database | ${last.measurements.map(({ title }) => title).join(' | ')} |
 |---|---|---|${last.measurements.map(() => '---|').join('')}

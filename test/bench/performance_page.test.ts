@@ -196,16 +196,19 @@ test('plots are drawn of what was measured, never of one bar alone', (t) => {
   t.deepEqual(drawPlots({ measurements: [measured('hop', 1)] }), {});
 });
 
+const FACTS = {
+  machine: '2 × core',
+  at: '2026-11-26 10:00',
+  command: 'npm run bench -- performance',
+  load: ['0.1', '2.0'],
+  effort: '3 interleaved rounds.',
+  sharedBuffers: 6e9,
+  versions: { PostgreSQL: '18.4' },
+  configurations: [{ path: 'bench/peers/x.mjs', text: 'x();\n' }],
+} as const;
+
 test('the page says what falls short, with goal and figure', (t) => {
-  const page = presentPage(RESULTS, {
-    machine: '2 × core',
-    at: '2026-11-26 10:00',
-    command: 'npm run bench -- performance',
-    load: ['0.1', '2.0'],
-    effort: '3 interleaved rounds.',
-    versions: { PostgreSQL: '18.4' },
-    configurations: [{ path: 'bench/peers/x.mjs', text: 'x();\n' }],
-  });
+  const page = presentPage(RESULTS, FACTS);
   t.true(page.includes('| `GET /users/me`, 401 | ≥ 0.85 × bare `node:http` | 0.50 × (45,000 : 90,000) | **no** |'));
   t.true(
     page.includes('**Where it falls short:**\n\n- `GET /users/me`, 401: ≥ 0.85 × bare `node:http`, reached 0.50 ×'),
@@ -213,6 +216,15 @@ test('the page says what falls short, with goal and figure', (t) => {
   t.true(page.includes('| bare | 90,000 | ± 2 % | 45,000 | 1.00 ms | 3.00 ms |'));
   t.true(page.includes('![performance-users-me.svg](performance-users-me.svg)'));
   t.true(page.includes('```js\nx();\n```'));
+});
+
+test('the page says which part of the grown databases PostgreSQL has in memory of its own', (t) => {
+  const pageOf = (costs: readonly number[][]) => presentPage({ measurements: [], growth: grown(costs) }, FACTS);
+  t.regex(
+    pageOf([[100], [103], [106]]),
+    /6\.0 GB of shared buffers\. The databases take 1\.1 GB together, so\nall of each/,
+  );
+  t.regex(pageOf([[100], [103], [106], [109]]), /take 11\.1 GB together, so\n54 % of them can be read from there/);
 });
 
 test('a measurement is told in one line', (t) => {
