@@ -1,6 +1,6 @@
 // The one pool (knex over pg), the hot path through it, and transactions.
 // `run` takes a connection from knex's own pool, so a named statement also works, and sees its writes, inside a transaction.
-// `acquireConnection` is a semi-public method of knex: it is used in this file alone (test/db/database.test.ts holds it).
+// `acquireConnection` is a semi-public method of knex: it is used in this file alone (test/db/pool.test.ts holds it).
 
 import knexModule, { type Knex } from 'knex';
 import type { Statement } from './statement.ts';
@@ -45,6 +45,7 @@ export const TIMEOUTS = {
   query_timeout: 6000,
   connectionTimeoutMillis: 2000,
 } as const;
+const { query_timeout: QUERY_TIMEOUT_MS, ...SET_ON_CONNECTIONS } = TIMEOUTS;
 const ACQUIRE_TIMEOUT_MS = 2000;
 const RETRY_PAUSE_MS = 25;
 
@@ -60,7 +61,7 @@ export function databaseKnexConfig(options: {
       connectionString: options.url,
       application_name: options.applicationName,
       keepAlive: true,
-      ...TIMEOUTS,
+      ...SET_ON_CONNECTIONS,
     } as Knex.PgConnectionConfig,
     pool: {
       min: 0,
@@ -166,25 +167,40 @@ function watchConnection(connection: Connection, changes: ChangeHook | undefined
   });
   connection.query = ((...given: unknown[]) => {
     const callback = given.at(-1);
-    if (typeof callback === 'function') {
-      const noting = (error: unknown, result: unknown) => {
-        note(error);
-        // A statement of the builder on its own is its own transaction.
-        const made = alone;
-        alone = null;
-        if (error || !made || !changes) return callback(error, result);
-        made.settle(changes).then(() => callback(null, result), callback as (error: unknown) => void);
-      };
-      return query(...given.slice(0, -1), noting);
-    }
-    const result = query(...given);
-    if (result instanceof Promise) result.catch(note);
-    return result;
+    if (typeof callback !== 'function')
+      return new Promise((resolve, reject) => {
+        ask(given, (error, result) => (error ? reject(error) : resolve(result)));
+      });
+    return ask(given.slice(0, -1), callback as Callback);
   }) as Connection['query'];
+
+  // pg could do both, promise and time limit, but writes a function into the query for each (client.js). V8 puts such functions
+  // straight among the old, and with them what they reach, every row among it, waits for a full collection (DECISIONS 92).
+  function ask(given: readonly unknown[], callback: Callback): unknown {
+    let isOver = false;
+    const end: Callback = (error, result) => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      note(error);
+      // A statement of the builder on its own is its own transaction.
+      const made = alone;
+      alone = null;
+      if (error || !made || !changes) return callback(error, result);
+      made.settle(changes).then(() => callback(null, result), callback as (error: unknown) => void);
+    };
+    const timer = setTimeout(end, QUERY_TIMEOUT_MS, new Error('Query read timeout'));
+    return query(...given, end);
+  }
 }
 
+type Callback = (error: unknown, result?: unknown) => void;
+
 type Connection = {
-  query(query: { name?: string; text: string; values: unknown[] }): Promise<{ rows: Row[] }>;
+  query(
+    query: { name?: string; text: string; values: unknown[] },
+    callback: (error: unknown, result: { rows: Row[] }) => void,
+  ): void;
   on(event: 'notice', listener: (notice: { code?: string; message?: string }) => void): void;
   __knex__disposed?: unknown;
   /** What the transaction under way changes, where `run` or `transaction` settles it after giving the connection back. */
@@ -207,7 +223,9 @@ function runner(knex: Knex, isNamed: boolean, changes: ChangeHook): Queryable['r
     if (!isTransaction) connection.change = made;
     try {
       const query = { text: statement.text, values: [...values], ...(isNamed && { name: statement.name }) };
-      rows = (await connection.query(query)).rows;
+      rows = await new Promise<Row[]>((resolve, reject) => {
+        connection.query(query, (error, result) => (error ? reject(error) : resolve(result.rows)));
+      });
     } finally {
       if (!isTransaction) connection.change = null;
       await client.releaseConnection(connection);
