@@ -9,6 +9,7 @@ import { inOneTurn } from '../lib/one_turn.ts';
 import { hashToken, isSameHash } from '../lib/token.ts';
 import type { Presented, Sessions } from '../sessions/sessions.ts';
 import type { SignedIn } from './accounts.ts';
+import { unpackReader } from './packed_reader.ts';
 import type { SignedInMemory } from './signed_in_memory.ts';
 import * as store from './store.ts';
 
@@ -21,7 +22,7 @@ export function createSignedInSearch(options: {
   memory?: SignedInMemory;
 }) {
   const { db, sessions, memory } = options;
-  const read = inOneTurn((asked: readonly { tokenHash: TokenHash; host: Host }[]) => store.findSignedIn(db, asked));
+  const find = inOneTurn((asked: readonly { tokenHash: TokenHash; host: Host }[]) => store.findSignedIn(db, asked));
 
   return async function findSignedIn(presented: Presented, host: Host): Promise<SignedIn | null> {
     switch (presented.kind) {
@@ -51,11 +52,12 @@ export function createSignedInSearch(options: {
     if (known) return known;
     // Taken before the read can be sent.
     const mark = memory?.markRead();
-    const found = await read({ tokenHash: hashToken(presented.token), host });
+    const found = await find({ tokenHash: hashToken(presented.token), host });
     if (!found) return null;
     const { companionHash } = found;
     if (presented.kind === 'cookie' && !isSameHash(companionHash, hashToken(presented.companion))) return null;
-    const signedIn = isUse && found.signedIn.session.isSeenStale ? await noteUse(found.signedIn, host) : found.signedIn;
+    const read = unpackReader(found.packed);
+    const signedIn = isUse && read.session.isSeenStale ? await noteUse(read, host) : read;
     if (mark) memory?.keep(presented, host, signedIn, mark);
     return signedIn;
   }

@@ -1,7 +1,7 @@
 // Table accounts, and the hot statement of `GET /users/me`: token hash → session and account in one round trip.
 
 import { isUniqueViolation, type Queryable, type Row } from '../db/database.ts';
-import { readStatement } from '../db/statement.ts';
+import { millisecondsOf, readStatement } from '../db/statement.ts';
 import {
   type AccountId,
   asAccountId,
@@ -11,8 +11,8 @@ import {
   type RealmId,
   type TokenHash,
 } from '../lib/ids.ts';
-import { LIVE_SESSION_SQL, toLiveSession } from '../sessions/sessions.ts';
-import type { Account, ProfileChange, SignedIn } from './accounts.ts';
+import { LIVE_SESSION_SQL } from '../sessions/sessions.ts';
+import type { Account, ProfileChange } from './accounts.ts';
 import type { VouchedPerson } from './without_password.ts';
 
 export type SignInRecord = { id: AccountId; passwordHash: string | null; isDisabled: boolean };
@@ -39,10 +39,23 @@ export const COLUMN_NAMES = [
   'updated_at',
 ] as const;
 
+const asText = (column: string) => `${column}::text`;
+const PACKED_BY: Partial<Record<(typeof COLUMN_NAMES)[number], (column: string) => string>> = {
+  id: asText,
+  realm_id: asText,
+  created_at: millisecondsOf,
+  updated_at: millisecondsOf,
+};
+/** A reader as packReader writes one, field by field (packed_reader.ts): one text is read many times faster than thirty columns. */
+const PACKED_READER_SQL = `json_build_array(${[
+  ...COLUMN_NAMES.map((name) => (PACKED_BY[name] ?? String)(`a.${name}`)),
+  ...LIVE_SESSION_SQL.values,
+].join(', ')})::text`;
+
 // All that wait in one turn of the event loop are asked about at once.
 const FIND_SIGNED_IN = readStatement(
   'accounts.find_signed_in',
-  `select asked.nr::int, ${COLUMN_NAMES.map((name) => `a.${name}`).join(', ')}, ${LIVE_SESSION_SQL.columns}
+  `select asked.nr::int, d.companion_hash, ${PACKED_READER_SQL} as packed
      from unnest($1::bytea[], $2::text[]) with ordinality as asked(token_hash, host, nr)
      join domain_sessions d on d.token_hash = asked.token_hash and d.host = asked.host
      ${LIVE_SESSION_SQL.join}
@@ -56,8 +69,8 @@ export const FIND_FOR_SIGN_IN_SQL = `(select id, password_hash, disabled_at is n
    order by rank limit 1`;
 const FIND_FOR_SIGN_IN = readStatement('accounts.find_for_sign_in', FIND_FOR_SIGN_IN_SQL);
 
-/** Somebody who is signed in by a token, and the hash of the companion that must come with it in a cookie. */
-export type FoundByToken = { signedIn: SignedIn; companionHash: Buffer };
+/** Somebody who is signed in by a token, packed, and the hash of the companion that must come with it in a cookie. */
+export type FoundByToken = { packed: string; companionHash: Buffer };
 
 /** Who is signed in by each of these tokens on its host, in the order asked; null for nobody. */
 export async function findSignedIn(
@@ -68,7 +81,7 @@ export async function findSignedIn(
   const found: (FoundByToken | null)[] = asked.map(() => null);
   for (const row of rows)
     found[Number(row['nr']) - 1] = {
-      signedIn: { session: toLiveSession(row), account: toAccount(row) },
+      packed: row['packed'] as string,
       companionHash: row['companion_hash'] as Buffer,
     };
   return found;

@@ -30,3 +30,6 @@ function register(statement: Statement): Statement {
   registry.set(statement.name, Object.freeze(statement));
   return statement;
 }
+
+/** A moment as JavaScript counts it, in whole milliseconds since 1970, where it leaves PostgreSQL inside JSON. */
+export const millisecondsOf = (column: string): string => `trunc(extract(epoch from ${column}) * 1000)::bigint`;

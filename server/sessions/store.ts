@@ -1,7 +1,7 @@
 // Tables sessions and domain_sessions. Expiry is decided by the database's clock (reliability R-70).
 
 import { type Database, isRetryable, type Queryable, type Row } from '../db/database.ts';
-import { readStatement, writeStatement } from '../db/statement.ts';
+import { millisecondsOf, readStatement, writeStatement } from '../db/statement.ts';
 import {
   type AccountId,
   asAccountId,
@@ -25,16 +25,23 @@ export const SESSION_IS_LIVE_SQL =
 const TRUE_FOR_SECONDS_SQL = `extract(epoch from least(s.expires_at, s.idle_expires_at, s.last_seen_at + interval '1 minute') - causeway_now())::float8`;
 
 /**
- * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: columns of
- * domain_sessions d and sessions s, and how to come from one to the other.
+ * What makes a session live, for the statement of `accounts` that finds who is signed in with one round trip: values of
+ * domain_sessions d and sessions s in the order of a LiveSession's fields, and how to come from one to the other.
  */
 export const LIVE_SESSION_SQL = {
-  columns: `s.id as session_id, s.realm_id as session_realm_id, s.account_id, d.id as domain_session_id, d.companion_hash,
-    s.authenticated_at, s.amr, extract(epoch from causeway_now() - s.authenticated_at)::float8 as age_seconds,
-    s.last_seen_at < causeway_now() - interval '1 minute' as is_seen_stale,
-    ${TRUE_FOR_SECONDS_SQL} as true_for_seconds,
-    (select count(*)::int from sessions o where o.account_id = s.account_id
-        and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now() and not o.is_held) as active_count`,
+  values: [
+    's.id',
+    's.realm_id::text',
+    's.account_id::text',
+    'd.id',
+    millisecondsOf('s.authenticated_at'),
+    's.amr',
+    'extract(epoch from causeway_now() - s.authenticated_at)::float8',
+    "s.last_seen_at < causeway_now() - interval '1 minute'",
+    TRUE_FOR_SECONDS_SQL,
+    `(select count(*) from sessions o where o.account_id = s.account_id
+        and o.expires_at > causeway_now() and o.idle_expires_at > causeway_now() and not o.is_held)`,
+  ],
   join: 'join sessions s on s.id = d.session_id',
   where: SESSION_IS_LIVE_SQL,
 } as const;
