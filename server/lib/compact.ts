@@ -1,10 +1,11 @@
 // The compact forms of JOSE as we write them: signed (RFC 7515 §7.1) and encrypted (RFC 7516 §7.1). jose reads all of them. It would
 // write them by WebCrypto, whose work waits in the queue of the pool that hashes passwords, and costs several times as much.
 
-import { createCipheriv, createHmac, createSecretKey, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createCipheriv, createHmac, createSecretKey, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
+import { createRandomBytes } from './random.ts';
 
-const IV_BYTES = 12;
+const createIv = createRandomBytes(12);
 const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const ENCRYPTED_HEADER = encoded({ alg: 'dir', enc: 'A256GCM' });
 const signInPool = promisify(sign);
@@ -55,7 +56,7 @@ function joinNumbers(asn1: Buffer, length: number): Buffer {
 /** RFC 7516 §5.1, direct encryption (RFC 7518 §4.5) with AES-256-GCM. @param key 256 bits */
 export function encryptCompact(text: string, key: Uint8Array): string {
   // RFC 7518 §5.3: the initialization vector MUST have 96 bits, the tag 128.
-  const iv = randomBytes(IV_BYTES);
+  const iv = createIv();
   // Bytes instead of a key object cost Node four times as much.
   const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), iv);
   cipher.setAAD(Buffer.from(ENCRYPTED_HEADER, 'ascii'));

@@ -25,6 +25,10 @@ function createRandom<T>(length: number, use: (bytes: Buffer) => T): () => T {
   };
 }
 
+/** @returns makes random bytes. @param length how many at a time */
+export const createRandomBytes = (length: number): (() => Buffer) =>
+  createRandom(length, (bytes) => Buffer.from(bytes));
+
 /** @returns makes random texts in base64url. @param length bytes of each of them */
 export const createRandomTexts = (length: number): (() => string) =>
   createRandom(length, (bytes) => bytes.toString('base64url'));

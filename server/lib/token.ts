@@ -40,11 +40,15 @@ export function isTaggedToken(tag: TokenTag, value: string): boolean {
   return TOKEN_FORM.test(random) && check === checksum(tag, random);
 }
 
+/** The four bytes in base64url, without a buffer for them. */
 function checksum(tag: TokenTag, random: string): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc32(`${tag}_${random}`));
-  return bytes.toString('base64url');
+  const sum = crc32(`${tag}_${random}`);
+  const high = sum >>> 14;
+  const low = (sum << 4) & 0x3ffff;
+  return letter(high >>> 12) + letter(high >>> 6) + letter(high) + letter(low >>> 12) + letter(low >>> 6) + letter(low);
 }
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const letter = (bits: number): string => BASE64URL.charAt(bits & 63);
 
 /** The stored form of a secret: SHA-256, 32 bytes. */
 export function hashToken(token: PlainToken | string): TokenHash {

@@ -160,12 +160,11 @@ export function createGrants(options: {
     const { refreshToken } = given;
     if (refreshToken === undefined) throw oauthError('invalid_request', { description: 'Send refresh_token.' });
     if (!isTaggedToken('cwr', refreshToken)) throw oauthError('invalid_grant');
-    const hash = hashToken(refreshToken);
     const sign = await tokens.signer(asking.realm, asking.client);
     const served = await usual.byRefreshToken(asking, sign, { ...given, refreshToken });
     if (served) return served;
     const outcome = await db.transaction(async (q) => {
-      const found = await store.findRefreshToken(q, hash);
+      const found = await store.findRefreshToken(q, hashToken(refreshToken));
       // RFC 6749 §6: bound to its client; somebody else's try does not harm the family.
       if (!found || found.isExpired || found.family.clientRowId !== asking.client.id)
         return 'unknown, expired or of another client';
