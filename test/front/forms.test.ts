@@ -138,7 +138,7 @@ test.serial('a form of every shape is answered in front or by the general way, a
 });
 
 test.serial(
-  'R-32: a form that arrives in pieces is waited for, and one that never arrives whole ends nothing but its request',
+  'a form that arrives in pieces is waited for, and one that never arrives whole ends nothing but its request',
   async (t) => {
     const token = await liveToken();
     const whole = withLength(`token=${token}`, FORM);
