@@ -24,8 +24,8 @@ export function createUsualBackChannel(options: {
   provider: Pick<Provider, 'peekActive'>;
 }) {
   const { clientAuthentication, grants, provider } = options;
-  /** What a token's answer is, for as long as the token is remembered and its client is as it was. */
-  const answers = new WeakMap<ActiveToken, { client: Client; issuer: string; answer: ReadyJson }>();
+  /** What a token's answer is, for as long as the token is remembered and its client is registered for the same. */
+  const answers = new WeakMap<ActiveToken, { audience: string | undefined; issuer: string; answer: ReadyJson }>();
 
   const clientOf = (realm: Realm, { authorization, form }: BackChannelAsked): Client | null =>
     clientAuthentication.peek(realm.id, credentialsIn(authorization, form));
@@ -47,9 +47,10 @@ export function createUsualBackChannel(options: {
     const active = client && token !== undefined ? provider.peekActive(realm, token) : null;
     if (!client || active?.family.clientRowId !== client.id) return null;
     const known = answers.get(active);
-    if (known?.client === client && known.issuer === realm.authOrigin) return known.answer;
+    const { audience } = client.protocol.access_token;
+    if (known?.issuer === realm.authOrigin && known.audience === audience) return known.answer;
     const answer = readyJson(presentActive(realm, client, active));
-    answers.set(active, { client, issuer: realm.authOrigin, answer });
+    answers.set(active, { audience, issuer: realm.authOrigin, answer });
     return answer;
   }
 

@@ -247,6 +247,25 @@ test.serial(
   },
 );
 
+test.serial('in front, introspection tells of the audience that a client is registered for now', async (t) => {
+  const { access_token: token } = await tokensOf(poster);
+  const ask = () => poster.post(INTROSPECT, { token });
+  const before = (await inFront(ask)).json();
+  const audience = 'https://api.example';
+  const opaque = { format: 'opaque', claims: [], audience };
+  await putClients(server, [
+    {
+      id: 'poster',
+      ...plain,
+      token_endpoint_auth_method: 'client_secret_post',
+      id_token_signed_response_alg: 'ES256',
+      access_token: opaque,
+    },
+  ]);
+  await until(async () => (await ask()).json().aud === audience);
+  t.deepEqual((await inFront(ask)).json(), { ...before, aud: audience });
+});
+
 test.serial(
   'security 115: in front, a token is worth nothing once it is revoked, its reader disabled or its client switched off',
   async (t) => {
