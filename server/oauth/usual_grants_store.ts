@@ -100,17 +100,20 @@ const GRANT_BY_CODE = writeStatement(
 );
 /**
  * Refresh tokens of those that may use them, as `live`. RFC 6749 §6: by their client, for no more than was granted; RFC 9449 §5:
- * with their key. Families are locked first and by id: what ends one locks it before its tokens.
+ * with their key. Families are locked first and by id: what ends one locks it before its tokens. The family of each token is looked up
+ * before: without statistics PostgreSQL went through all families of a client for every token.
  */
 const liveRefreshTokens = ({ when, locks }: { when: string; locks: string }) => `asked as materialized (
-     select * from unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[])
-       with ordinality as a(token_hash, client_row_id, jkt, scope, successor_hash, successor_jwe, access_hash, nr)),
+     select a.*, t.family_id
+       from unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[])
+            with ordinality as a(token_hash, client_row_id, jkt, scope, successor_hash, successor_jwe, access_hash, nr)
+       join refresh_tokens t on t.token_hash = a.token_hash),
    live as materialized (
-     select a.*, f.id as family_id, f.sid, f.detail, r.dpop_jkt, r.successor_jwe as given_jwe, coalesce(string_to_array(a.scope, ' '), f.scopes) as scopes,
+     select a.*, f.sid, f.detail, r.dpop_jkt, r.successor_jwe as given_jwe, coalesce(string_to_array(a.scope, ' '), f.scopes) as scopes,
             case when f.session_id is null then $10::integer else $9::integer end as lasts, ${accountIn('f.detail')}
        from asked a
        join refresh_tokens r on r.token_hash = a.token_hash
-       join token_families f on f.id = r.family_id and f.client_row_id = a.client_row_id
+       join token_families f on f.id = a.family_id and f.client_row_id = a.client_row_id
        join accounts p on p.id = f.account_id
        left join sessions s on s.id = f.session_id
       where ${when} and r.expires_at > causeway_now() and (r.dpop_jkt is null or r.dpop_jkt = a.jkt)
