@@ -5,10 +5,8 @@
 import { linearRegression, linearRegressionLine, mean } from 'simple-statistics';
 import type { GrowthStep } from './growth.ts';
 import type { MemoryUse } from './memory.ts';
-import { median } from './statistics.ts';
+import { median, type Range, rangeOf } from './statistics.ts';
 
-/** The middle of the rounds, and the furthest of them. */
-export type Range = { median: number; least: number; most: number };
 export type Growth = {
   name: string;
   title: string;
@@ -54,12 +52,6 @@ export function extrapolate(steps: readonly GrowthStep[], sessions: number): Gro
     ];
   });
 }
-
-const rangeOf = (values: readonly number[]): Range => ({
-  median: median([...values]),
-  least: Math.min(...values),
-  most: Math.max(...values),
-});
 
 /**
  * What is gained in an hour, by the straight line through the samples: its slope, two standard errors less and more. Null of

@@ -1,12 +1,12 @@
-// What was promised, what was measured, and whether it is so: the table of docs/performance.md. Pure; ratios are of medians
-// within one run.
+// What was promised, what was measured, and whether it is so: the table of docs/performance.md. Pure; ratios are
+// medians of those within a round.
 
 import type { OperationCost, Storm } from './costs.ts';
 import { extrapolate, type Growth, hourlyGrowth } from './extrapolation.ts';
 import type { GrowthStep } from './growth.ts';
 import type { MemoryUse } from './memory.ts';
 import { type Measurement, round } from './rounds.ts';
-import { summarise } from './statistics.ts';
+import { median, rangeOf } from './statistics.ts';
 
 /** What one run found; a part that was not measured is absent. */
 export type Results = {
@@ -67,13 +67,12 @@ function ratio(what: string, ours: string, than: string, least: number, beside: 
 function judgeRatios(measurements: readonly Measurement[]): GoalRow[] {
   return RATIOS.map(({ what, ours, than, least: wanted, beside, factor = 1 }) => {
     const goal = `≥ ${wanted} × ${beside}`;
-    const [one, other] = [rateOf(measurements, ours), rateOf(measurements, than)];
+    const [one, other] = [roundsOf(measurements, ours), roundsOf(measurements, than)];
     if (!one || !other) return { what, goal, reached: NOT_MEASURED, isReached: null };
-    const reached = (factor * one.median) / other.median;
-    const shown = `${times(reached)} (${round(one.median)} : ${round(other.median)})`;
-    // How the ratio would be if the furthest rounds of both were the true ones.
-    const least = (reached * (1 - one.spread)) / (1 + other.spread);
-    const most = (reached * (1 + one.spread)) / Math.max(0.01, 1 - other.spread);
+    // What is measured in one round meets the machine in one mood.
+    const ratios = one.slice(0, other.length).map((rate, index) => (factor * rate) / (other[index] ?? Number.NaN));
+    const { median: reached, least, most } = rangeOf(ratios);
+    const shown = `${times(reached)} (${round(median([...one]))} : ${round(median([...other]))})`;
     if (least < wanted && wanted <= most) {
       const range = `${times(least)} to ${times(most)} by the rounds`;
       return { what, goal, reached: `${shown}; ${range}`, isReached: null, isOpen: true };
@@ -82,14 +81,16 @@ function judgeRatios(measurements: readonly Measurement[]): GoalRow[] {
   });
 }
 
-function rateOf(measurements: readonly Measurement[], name: string) {
-  const found = measurements.find((one) => one.name === name);
-  return found && found.perCoreSecond.length > 0 ? summarise(found.perCoreSecond) : null;
+/** What each round found, in operations per core-second; null when it was not measured. */
+function roundsOf(measurements: readonly Measurement[], name: string): readonly number[] | null {
+  const found = measurements.find((one) => one.name === name)?.perCoreSecond;
+  return found && found.length > 0 ? found : null;
 }
 
 /** Median of operations per core-second; null when it was not measured. */
 export function coreRate(measurements: readonly Measurement[], name: string): number | null {
-  return rateOf(measurements, name)?.median ?? null;
+  const rates = roundsOf(measurements, name);
+  return rates && median([...rates]);
 }
 
 const times = (value: number) => `${value >= 10 ? value.toFixed(0) : value.toFixed(2)} ×`;

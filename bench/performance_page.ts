@@ -61,7 +61,7 @@ const GROWTH_PLOT = 'performance-growth.svg';
 const plotGrowth = (grown: readonly Growth[]): string =>
   plotLines(
     'What an operation costs when the database grows',
-    'times the smallest size, by the number of sessions; bars from the least to the most of the rounds; dashed: extrapolated',
+    'times the smallest size, by the number of sessions; bars: where the median lies by the rounds; dashed: extrapolated',
     grown.map(({ title, measured, expected }) => ({
       title,
       points: [
@@ -129,7 +129,8 @@ ${Object.keys(drawPlots(results))
 |---|---|---|---|---|---|
 ${results.measurements.map(presentRow).join('\n')}
 
-Spread: how far the furthest round is from the median.
+Spread: how far the furthest round is from the median. A ratio is the median of the ratios within a round; \`by the rounds\` says between
+which of them it lies with 95 % certainty.
 ${presentCosts(results)}${presentGrowth(results, facts)}${presentMemory(results)}
 ## How the peers are set up
 

@@ -43,7 +43,7 @@ export async function measure(
     for (const [index, subject] of subjects.entries()) {
       const { server, conversation, connections, alsoPid } = subject;
       // Compiled code stays; after the first round there is less to warm.
-      const warmUp = round === 0 ? effort.warmUp : effort.warmUp / 16;
+      const warmUp = round === 0 ? effort.warmUp : effort.warmUp / 64;
       const target = { ...server, conversation, ...(connections && { connections }), ...(alsoPid && { alsoPid }) };
       const sample = await drive(target, { ...effort, warmUp });
       const one = found[index];

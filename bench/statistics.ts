@@ -31,6 +31,34 @@ export function summarise(values: readonly number[]): { median: number; spread: 
   return { median: middle, spread: Math.max(...values.map((value) => Math.abs(value - middle))) / middle };
 }
 
+/** The middle of some rounds, and between what it lies. */
+export type Range = { median: number; least: number; most: number };
+
+/** How unlikely it may be that what is measured has its median elsewhere. */
+const DOUBT = 0.05;
+
+/**
+ * The median, and the two rounds between which the median of what is measured lies with 95 % certainty, whatever its
+ * distribution (the interval of the sign test); of fewer than six rounds nothing is so certain, and it is all of them.
+ */
+export function rangeOf(values: readonly number[]): Range {
+  const sorted = [...values].sort((a, b) => a - b);
+  const n = sorted.length;
+  // How likely at most `left` of n tosses show heads: so many rounds may be left out at either end.
+  let left = -1;
+  let term = 2 ** -n;
+  for (let sum = term; 2 * sum <= DOUBT; sum += term) {
+    left++;
+    term *= (n - left) / (left + 1);
+  }
+  const outside = Math.max(0, left);
+  return {
+    median: median(sorted),
+    least: sorted[outside] ?? Number.NaN,
+    most: sorted[n - 1 - outside] ?? Number.NaN,
+  };
+}
+
 /** The value below which a share of sorted values lies. */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
