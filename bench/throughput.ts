@@ -96,7 +96,8 @@ export async function measureLogin({ stage, effort, say }: Runner): Promise<Meas
         server: login,
         conversation: says.login(stage),
       };
-      const [more] = await measure([{ ...subject, connections: 16 }], { ...effort, rounds: 1 }, () => undefined);
+      const once = { ...effort, rounds: 1, warmUp: round === 0 ? effort.warmUp : 0 };
+      const [more] = await measure([{ ...subject, connections: 16 }], once, () => undefined);
       if (more) mergeInto(found, more);
     }
   } finally {
