@@ -22,7 +22,7 @@ import { measureHop, measureLogin, measureProvider, measureUsersMe, type Runner 
 const FULL = {
   // V8 goes on compiling for some 15 s of work: a hop takes 980 µs in the first two, 720 after six and 530 after sixteen.
   // Many short rounds: the machine's speed may change by half from one second to the next.
-  effort: { rounds: 9, warmUp: 16, seconds: 0.6, most: 40 },
+  effort: { rounds: 6, warmUp: 16, seconds: 0.9, most: 40 },
   readers: 64,
   times: 200,
   sessions: 1_000_000,
