@@ -56,9 +56,9 @@ export async function startServer(options: {
         metrics: services.metrics,
       });
     }
-    const handle = createFront(services, createApp(services).callback());
+    const answers = { answerInFront: createFront(services), answerGenerally: createApp(services).callback() };
     options.settle?.();
-    listeners.public = await listen({ handle, port: config.port, host: config.host });
+    listeners.public = await listen({ ...answers, port: config.port, host: config.host });
   } catch (error) {
     await close();
     throw error;

@@ -3,13 +3,11 @@
 // (oauth/usual_back_channel.ts); who fails to, pages of other origins, and proofs of a key are the general way's.
 
 import type { AccessLines } from '../http/access_log.ts';
-import { noteBody } from '../http/arrived_body.ts';
 import { parseForm, withoutEmpty } from '../http/body.ts';
-import { noteFailure } from '../http/failures.ts';
 import type { ReadyJson, SendJson } from '../http/json_answer.ts';
 import type { BackChannelAsked, UsualBackChannel } from '../oauth/oauth.ts';
 import type { Realm } from '../realms/realms.ts';
-import { bringsSmallForm, readBody } from './form.ts';
+import { bringsSmallForm } from './form.ts';
 import type { FrontRequest } from './front.ts';
 
 export const TOKEN_PATH = '/oauth/token';
@@ -23,11 +21,7 @@ export function createBackChannel(options: {
   send: SendJson;
   lines: AccessLines;
   general(front: FrontRequest): void;
-  addressOf(
-    request: FrontRequest['request'],
-    asked: FrontRequest['asked'],
-    place: FrontRequest['place'],
-  ): string | null;
+  addressOf(front: FrontRequest): string | null;
 }) {
   const { usual, send, lines, general, addressOf } = options;
   const grant = answering('oauth.token', usual.grant);
@@ -38,25 +32,21 @@ export function createBackChannel(options: {
     answerOf: (realm: Realm, asked: BackChannelAsked) => ReadyJson | null | Promise<ReadyJson | null>,
   ) {
     return async function answer(front: FrontRequest): Promise<void> {
-      const { request, response, asked, place } = front;
+      const { peer, asked, place } = front;
       const startedAt = performance.now();
-      if (!isUsual(front) || !bringsSmallForm(request.rawHeaders)) return general(front);
-      const body = readBody(request);
+      if (!isUsual(front) || !bringsSmallForm(front.rawHeaders)) return general(front);
       const { domain, realm } = place.site;
-      const address = addressOf(request, asked, place);
-      const form = await body.then(formIn, () => null);
+      const address = addressOf(front);
+      const form = await peer.readBody().then(formIn, () => null);
       let made: ReadyJson | null = null;
       try {
         made = form && (await answerOf(realm, { authorization: asked.authorization ?? '', form, address }));
       } catch (error) {
         // What was begun is not begun again by the general way, which only tells of it.
-        noteFailure(request, error);
+        front.failure = { error };
       }
-      if (!made) {
-        noteBody(request, body);
-        return general(front);
-      }
-      const id = send(response, made);
+      if (!made) return general(front);
+      const id = send(peer, made);
       lines({ request: id, method: 'POST', route, host: domain.host, address, status: 200, startedAt });
     };
   }

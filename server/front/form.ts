@@ -1,7 +1,6 @@
 // The body of a request that brings a small form in the usual manner, read in front of the general way. Whatever is unusual about
 // one is left unread; what was read goes on to the general way, if that has to judge (http/arrived_body.ts).
 
-import type { IncomingMessage } from 'node:http';
 import { FORM, isContentType } from '../http/body.ts';
 
 /** Bytes: several times what a client sends that redeems a code. */
@@ -31,15 +30,4 @@ export function bringsSmallForm(raw: readonly string[]): boolean {
     }
   }
   return LENGTH.test(length) && Number(length) <= LARGEST && isContentType(type, FORM);
-}
-
-/** The body; fails when it does not arrive whole. */
-export function readBody(request: IncomingMessage): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => void chunks.push(chunk));
-    request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    // A connection that ends before the body is an error too.
-    request.on('error', reject);
-  });
 }

@@ -3,14 +3,15 @@
 // what they are worth (back_channel.ts). Answered here only in the usual case; all the rest, and whatever is unusual about a request,
 // goes the general way (app.ts), whose answer is the same letter by letter (test/sessions, test/front).
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Accounts, SignedIn, SignedInMemory } from '../accounts/accounts.ts';
 import { AUTHORIZE } from '../bridgekeeper/bridgekeeper.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
 import { parseNetworks } from '../http/address.ts';
-import { createHeadWriter, createRepeatedHead, type RepeatedHead } from '../http/headers.ts';
+import type { AnswerInFront, Peer } from '../http/exchange.ts';
+import { noteFailure } from '../http/failures.ts';
 import { createJsonSender } from '../http/json_answer.ts';
 import { LONGEST_TARGET } from '../http/server.ts';
 import type { Log } from '../lib/log.ts';
@@ -30,17 +31,23 @@ import { type Asked, createPlaces, type Place, readAsked } from './request.ts';
 import { createSessionCheck, ME_PATH } from './session_check.ts';
 import { createUserinfo, USERINFO_PATH } from './userinfo.ts';
 
-/** A request in front of the general way. */
-export type FrontRequest = { request: IncomingMessage; response: ServerResponse; asked: Asked; place: Place };
+/** A request in front of the general way, and what that way is told about it if it has to judge. */
+export type FrontRequest = {
+  readonly url: string;
+  readonly rawHeaders: readonly string[];
+  readonly peer: Peer;
+  readonly asked: Asked;
+  readonly place: Place;
+  /** Whom the credential has turned out to be of: they are not looked for again. */
+  found?: SignedIn | null;
+  /** What it failed of: a write whose fate is not known is not begun again. */
+  failure?: { error: unknown };
+};
 
 const LANDING = '/api/auth/v1/oauth/token';
 
-/**
- * @param answerRest the general way
- * @returns answers a request, whatever it asks for
- */
-export function createFront(
-  services: {
+/** What answers a request in front of the general way, whatever it asks for. */
+export function createFront(services: {
     config: Pick<Config, 'proxies'>;
     realms: Pick<Realms, 'peekSite'>;
     clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'peekByRowId' | 'find'>;
@@ -53,18 +60,18 @@ export function createFront(
     grants: Pick<Grants, 'byForm'>;
     log: Log;
     metrics: Pick<Metrics, 'observeRequest' | 'countSessionCheck'>;
-  },
-  answerRest: (request: IncomingMessage, response: ServerResponse) => unknown,
-) {
+}): AnswerInFront {
   const { config, realms, clients, accounts, reader, signedInMemory, provider, oauth, log, metrics } = services;
   const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });
-  const writeHead = createHeadWriter();
   const nextId = createRandomNames(ID_BYTES);
-  const headOf = (head: RepeatedHead) => createRepeatedHead(writeHead, head);
-  const senderOf = (status: number) => createJsonSender({ status, writeHead, nextId });
-  const general = ({ request, response }: FrontRequest) => void answerRest(request, response);
+  const senderOf = (status: number) => createJsonSender({ status, nextId });
+  const general = ({ peer, found, failure }: FrontRequest) =>
+    peer.leave((request) => {
+      if (found !== undefined) reader.noteFound(request, found);
+      if (failure) noteFailure(request, failure.error);
+    });
   const lines = createAccessLines({ log, observe: metrics.observeRequest });
-  const search = { accounts, reader, general };
+  const search = { accounts, general };
   const checkSession = createSessionCheck({
     ...search,
     memory: signedInMemory,
@@ -87,17 +94,18 @@ export function createFront(
     general,
     addressOf: places.addressOf,
   });
-  const hop = createHop({ ...search, clients, oauth, headOf, nextId, lines, addressOf: places.addressOf });
+  const hop = createHop({ ...search, clients, oauth, nextId, lines, addressOf: places.addressOf });
 
-  return function answerRequest(request: IncomingMessage, response: ServerResponse): unknown {
-    const answer = answererOf(request.method, request.url ?? '');
-    const asked = answer && readAsked(request.rawHeaders);
+  return function answerInFront({ method, url, rawHeaders, peer }) {
+    const answer = answererOf(method, url);
+    const asked = answer && readAsked(rawHeaders);
     const place = asked && places.find(asked);
-    if (!answer || !place) return answerRest(request, response);
-    return answer({ request, response, asked, place });
+    if (!answer || !place) return false;
+    answer({ url, rawHeaders, peer, asked, place });
+    return true;
   };
 
-  function answererOf(method: string | undefined, url: string): ((front: FrontRequest) => unknown) | null {
+  function answererOf(method: string, url: string): ((front: FrontRequest) => unknown) | null {
     if (method === 'POST') return url === TOKEN_PATH ? grant : url === INTROSPECT_PATH ? introspect : null;
     if (method !== 'GET') return null;
     if (url === ME_PATH) return checkSession;

@@ -2,8 +2,7 @@
 // with a code, and the site turns the code into its cookie. The decision is the one of everywhere (oauth/oauth.ts). Only these
 // three outcomes are answered here; a sign-in page, a refusal, a flow that begins again and all else go the general way.
 
-import type { IncomingMessage } from 'node:http';
-import type { Accounts, SignedIn } from '../accounts/accounts.ts';
+import type { Accounts } from '../accounts/accounts.ts';
 import {
   beginFlow,
   codeAddress,
@@ -16,41 +15,38 @@ import {
 import type { Clients } from '../clients/clients.ts';
 import type { AccessLines } from '../http/access_log.ts';
 import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
-import { noteFailure } from '../http/failures.ts';
-import type { RepeatedHead, WriteRepeatedHead } from '../http/headers.ts';
+import { createHead } from '../http/headers.ts';
 import { parseQuery } from '../http/query.ts';
 import type { Target } from '../http/redirect.ts';
 import { parseToken } from '../lib/token.ts';
 import { type Decision, decideAuthorization, type OAuth } from '../oauth/oauth.ts';
 import { credentialCookies } from '../sessions/sessions.ts';
 import type { FrontRequest } from './front.ts';
-import { type Asked, hasCredential, type Place, readPresented } from './request.ts';
+import { type Asked, hasCredential, readPresented } from './request.ts';
 
 /** RFC 9110 §15.4.4. */
-const HEAD = {
-  status: 303,
-  constant: ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'],
-  names: ['X-Request-Id', 'Location'],
-} as const;
+const STATUS = 303;
+const NOTHING = { text: '', isAscii: true } as const;
 
 type Sent = { route: string; to: Target; cookies: readonly NewCookie[] };
 
 export type Hop = ReturnType<typeof createHop>;
 
-/** @param options reader: is told whom a credential has turned out to be of, so that nobody looks for them again */
 export function createHop(options: {
   accounts: Pick<Accounts, 'findSignedIn'>;
   clients: Pick<Clients, 'find'>;
-  reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
   oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
   general(front: FrontRequest): void;
-  headOf(head: RepeatedHead): WriteRepeatedHead;
   nextId(): string;
   lines: AccessLines;
-  addressOf(request: IncomingMessage, asked: Asked, place: Place): string | null;
+  addressOf(front: FrontRequest): string | null;
 }) {
-  const { accounts, clients, reader, oauth, general, nextId, lines, addressOf } = options;
-  const writeHead = options.headOf(HEAD);
+  const { accounts, clients, oauth, general, nextId, lines, addressOf } = options;
+  const head = createHead({
+    status: STATUS,
+    constant: ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'],
+    names: ['X-Request-Id', 'Location'],
+  });
 
   const authorize = answering(({ place: { site } }) => (site.domain.role === 'auth' ? issue : setOut));
   const land = answering(() => redeem);
@@ -88,7 +84,7 @@ export function createHop(options: {
     const presented = readPresented(front.asked);
     if (!presented) return null;
     const found = await accounts.findSignedIn(presented, front.place.site.domain.host);
-    reader.noteFound(front.request, found);
+    front.found = found;
     // Their cookie has to be cleared.
     if (!found) return null;
     const decision = await decide(front, { isSignedIn: true });
@@ -98,7 +94,7 @@ export function createHop(options: {
   }
 
   async function decide(
-    { request, place: { site, client: hostClient } }: FrontRequest,
+    { url, place: { site, client: hostClient } }: FrontRequest,
     { isSignedIn }: { isSignedIn: boolean },
   ): Promise<Decision<'session'> | null> {
     const {
@@ -106,7 +102,7 @@ export function createHop(options: {
       request_handle: handle,
       flow,
       ...parameters
-    } = parseQuery(queryOf(request), PARAMETERS);
+    } = parseQuery(queryOf(url), PARAMETERS);
     if (script !== undefined || handle !== undefined || parameters.client_id === undefined) return null;
     const { role } = site.domain;
     const client = await clients.find(site.realm.id, parameters.client_id);
@@ -124,12 +120,12 @@ export function createHop(options: {
 
   /** On a client domain, in a browser that held no session there: the code becomes one. */
   async function redeem(front: FrontRequest): Promise<Sent | null> {
-    const { request, asked, place } = front;
+    const { url, asked, place } = front;
     const { client, site } = place;
     if (!client || hasCredential(asked)) return null;
     const cookies = parseCookies(asked.cookie ?? '');
     const flows = flowsIn(cookies);
-    const code = parseToken(parseQuery(queryOf(request), ['code', 'callback_uri']).code);
+    const code = parseToken(parseQuery(queryOf(url), ['code', 'callback_uri']).code);
     if (!code || flows.length === 0) return null;
     const redemption = {
       kind: 'session',
@@ -138,7 +134,7 @@ export function createHop(options: {
       client,
       flowHashes: flows.map(({ hash }) => hash),
       current: null,
-      address: addressOf(request, asked, place),
+      address: addressOf(front),
     } as const;
     const made = await written(front, oauth.redeemFresh(redemption));
     if (made?.kind !== 'created') return null;
@@ -150,24 +146,23 @@ export function createHop(options: {
     };
   }
 
-  function send({ request, response, asked, place }: FrontRequest, { route, to, cookies }: Sent, startedAt: number) {
+  function send(front: FrontRequest, { route, to, cookies }: Sent, startedAt: number) {
     const id = nextId();
-    writeHead(response, [id, to], cookies.map(cookieText));
-    response.end();
-    const { host } = place.site.domain;
-    const address = addressOf(request, asked, place);
-    lines({ request: id, method: 'GET', route, host, address, status: HEAD.status, startedAt });
+    front.peer.send(head, [id, to], cookies.map(cookieText), NOTHING);
+    const { host } = front.place.site.domain;
+    const address = addressOf(front);
+    lines({ request: id, method: 'GET', route, host, address, status: STATUS, startedAt });
   }
 
   return { authorize, land };
 }
 
 /** A write that fails is not begun again by the general way, which only tells of it. */
-async function written<T>({ request }: FrontRequest, writing: Promise<T>): Promise<T> {
+async function written<T>(front: FrontRequest, writing: Promise<T>): Promise<T> {
   try {
     return await writing;
   } catch (error) {
-    noteFailure(request, error);
+    front.failure = { error };
     throw error;
   }
 }
@@ -176,6 +171,6 @@ async function written<T>({ request }: FrontRequest, writing: Promise<T>): Promi
 const isOrdinary = ({ mode, ahead }: Asked): boolean =>
   (mode === undefined || mode === 'navigate') && ahead === undefined;
 
-function queryOf({ url = '' }: IncomingMessage): string {
+function queryOf(url: string): string {
   return url.slice(url.indexOf('?') + 1);
 }

@@ -1,7 +1,6 @@
 // A request as it stands in front of the general way: what of its headers counts, read once over the raw lines, and the place
 // that it asks. Whatever is unusual about it is not judged here: it goes the general way (app.ts).
 
-import type { IncomingMessage } from 'node:http';
 import type { Client, Clients } from '../clients/clients.ts';
 import { clientAddress, type Networks } from '../http/address.ts';
 import type { Host, PlainToken } from '../lib/ids.ts';
@@ -9,6 +8,7 @@ import { parseToken } from '../lib/token.ts';
 import { parseHost } from '../lib/url.ts';
 import type { Realms, Site } from '../realms/realms.ts';
 import { COMPANION, COOKIE, type Presented } from '../sessions/sessions.ts';
+import type { FrontRequest } from './front.ts';
 
 /** What of a request counts here. Undefined is what was not sent. */
 export type Asked = {
@@ -143,9 +143,9 @@ export function createPlaces(options: {
   }
 
   /** The address of the person behind a request; null when the connection is gone. */
-  function addressOf({ socket }: IncomingMessage, { forwardedFor }: Asked, { isProven }: Place): string | null {
+  function addressOf({ peer, asked: { forwardedFor }, place: { isProven } }: FrontRequest): string | null {
     const address = clientAddress({
-      connection: socket.remoteAddress ?? '',
+      connection: peer.address() ?? '',
       forwarded: forwardedFor ?? '',
       trusted,
       extraHops: isProven ? 1 : 0,

@@ -1,7 +1,6 @@
 // `GET /users/me` in front of everything else: every page view of every site asks it. Answered here only where nothing has to be
 // cleared: nobody's cookie, or a credential of somebody who is signed in.
 
-import type { IncomingMessage } from 'node:http';
 import {
   type Accounts,
   type Remembered,
@@ -21,19 +20,17 @@ export const ME_PATH = '/api/auth/v1/users/me';
 const SIGNED_OUT = readyJson(presentFailure({ code: 'unauthenticated', description: ERRORS.unauthenticated.text }));
 
 /**
- * @param options senderOf: makes what sends JSON with a status; count: is told of every answer given here;
- *   reader: is told whom a credential has turned out to be of
+ * @param options senderOf: makes what sends JSON with a status; count: is told of every answer given here
  */
 export function createSessionCheck(options: {
   memory: Pick<SignedInMemory, 'peek'>;
   accounts: Pick<Accounts, 'findSignedIn'>;
-  reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
   general(front: FrontRequest): void;
   senderOf(status: number): SendJson;
   log: Log;
   count(answer: 'signed-in' | 'signed-out'): void;
 }) {
-  const { memory, accounts, reader, general, senderOf, log, count } = options;
+  const { memory, accounts, general, senderOf, log, count } = options;
   const kinds = {
     'signed-in': { status: 200, send: senderOf(200) },
     'signed-out': { status: 401, send: senderOf(401) },
@@ -57,15 +54,15 @@ export function createSessionCheck(options: {
     }
     // Their cookie has to be cleared; they are not looked for twice.
     if (!found) {
-      reader.noteFound(front.request, null);
+      front.found = null;
       return general(front);
     }
     return answer(front, 'signed-in', readyJson(presentMe(found)));
   }
 
-  function answer({ response, place }: FrontRequest, kind: keyof typeof kinds, answered: ReadyJson): void {
+  function answer({ peer, place }: FrontRequest, kind: keyof typeof kinds, answered: ReadyJson): void {
     const { status, send } = kinds[kind];
-    const id = send(response, answered);
+    const id = send(peer, answered);
     count(kind);
     if (log.isLevelEnabled('debug')) {
       const { host } = place.site.domain;

@@ -1,14 +1,12 @@
 // Userinfo of the standard provider in front of everything else: products ask it of everybody who comes to them. Answered here in
 // the usual case alone (oidc/usual_userinfo.ts), and for no page of another origin, whose rights the general way judges.
 
-import type { IncomingMessage } from 'node:http';
 import type { Clients } from '../clients/clients.ts';
 import type { AccessLines } from '../http/access_log.ts';
 import type { SendJson } from '../http/json_answer.ts';
 import type { Provider } from '../oauth/oauth.ts';
 import { createUsualUserinfo } from '../oidc/oidc.ts';
 import type { FrontRequest } from './front.ts';
-import type { Asked, Place } from './request.ts';
 
 export const USERINFO_PATH = '/oauth/userinfo';
 
@@ -18,14 +16,14 @@ export function createUserinfo(options: {
   send: SendJson;
   lines: AccessLines;
   general(front: FrontRequest): void;
-  addressOf(request: IncomingMessage, asked: Asked, place: Place): string | null;
+  addressOf(front: FrontRequest): string | null;
 }) {
   const { send, lines, general, addressOf } = options;
   const find = createUsualUserinfo(options);
 
   return function tellUserinfo(front: FrontRequest): void {
     const startedAt = performance.now();
-    const { request, response, asked, place } = front;
+    const { peer, asked, place } = front;
     const { domain, realm } = place.site;
     const isUsual = domain.role === 'auth' && asked.origin === undefined && asked.dpop === undefined;
     const answer = isUsual && asked.authorization !== undefined ? find(realm, asked.authorization) : null;
@@ -33,8 +31,8 @@ export function createUserinfo(options: {
       general(front);
       return;
     }
-    const id = send(response, answer);
-    const address = addressOf(request, asked, place);
+    const id = send(peer, answer);
+    const address = addressOf(front);
     lines({ request: id, method: 'GET', route: 'oidc.userinfo', host: domain.host, address, status: 200, startedAt });
   };
 }

@@ -1,20 +1,11 @@
 // JSON that is ready to be sent, for answers in front of Koa: made once, and sent under a head that differs in little.
 
-import type { ServerResponse } from 'node:http';
-import { createRepeatedHead, type WriteHead } from './headers.ts';
+import type { Content, Peer } from './exchange.ts';
+import { createHead } from './headers.ts';
 
-export type ReadyJson = {
-  readonly text: string;
-  readonly bytes: string;
-  /** Pure ASCII is sent without being looked at letter by letter. */
-  readonly isAscii: boolean;
-};
+export type ReadyJson = Content & { readonly bytes: string };
 
 const ASCII = /^[\x20-\x7e]*$/;
-const HEAD = {
-  constant: ['Content-Type', 'application/json; charset=utf-8'],
-  names: ['X-Request-Id', 'Content-Length'],
-} as const;
 
 export function readyJson(value: unknown): ReadyJson {
   const text = JSON.stringify(value);
@@ -22,16 +13,20 @@ export function readyJson(value: unknown): ReadyJson {
 }
 
 /** Sends one. @returns the id of the request */
-export type SendJson = (response: ServerResponse, answer: ReadyJson) => string;
+export type SendJson = (peer: Peer, answer: ReadyJson) => string;
 
-/** What sends JSON with that status and the headers that every answer has. */
-export function createJsonSender(options: { status: number; writeHead: WriteHead; nextId(): string }): SendJson {
-  const { status, nextId } = options;
-  const writeHead = createRepeatedHead(options.writeHead, { ...HEAD, status });
-  return (response, { text, bytes, isAscii }) => {
+/** What sends JSON with that status and the headers that every answer has. @param options nextId: names requests */
+export function createJsonSender({ status, nextId }: { status: number; nextId(): string }): SendJson {
+  const head = createHead({
+    status,
+    constant: ['Content-Type', 'application/json; charset=utf-8'],
+    names: ['X-Request-Id', 'Content-Length'],
+  });
+  return (peer, answer) => {
     const id = nextId();
-    writeHead(response, [id, bytes]);
-    response.end(text, isAscii ? 'latin1' : 'utf8');
+    peer.send(head, [id, answer.bytes], NO_COOKIES, answer);
     return id;
   };
 }
+
+const NO_COOKIES: readonly string[] = [];

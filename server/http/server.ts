@@ -3,13 +3,16 @@
 
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { AnswerGenerally, AnswerInFront } from './exchange.ts';
+import { KEEP_ALIVE_SECONDS } from './headers.ts';
+import { LARGEST_HEAD } from './whole_request.ts';
+import { takeOffTheWire } from './wire.ts';
 
 const LIMITS = {
-  maxHeaderSize: 16 * 1024,
+  maxHeaderSize: LARGEST_HEAD,
   headersTimeout: 10_000,
   requestTimeout: 15_000,
-  // Longer than a proxy keeps its own idle connections (nginx 60 s), so that we never close one it is about to use.
-  keepAliveTimeout: 65_000,
+  keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
   // Node looks at the limits above only this often; its default of 30 s would make them 30 s late.
   connectionsCheckingInterval: 500,
   // Node's own refusal of a missing Host has no body, may be stored, and goes on reading; ours comes with all others.
@@ -22,15 +25,17 @@ export type Listener = { server: Server; port: number; close(graceSeconds: numbe
 
 /**
  * Listens.
- * @param options handle: Koa's callback; port 0 picks a free one
+ * @param options answerInFront: what is asked most; answerGenerally: Koa's callback; port 0 picks a free one
  */
 export async function listen(options: {
-  handle: (request: IncomingMessage, response: import('node:http').ServerResponse) => unknown;
+  answerInFront: AnswerInFront;
+  answerGenerally: AnswerGenerally;
   port: number;
   host: string;
 }): Promise<Listener> {
-  const server = createServer(LIMITS, (request, response) => void options.handle(request, response));
+  const server = createServer(LIMITS);
   server.maxRequestsPerSocket = 0;
+  const wire = takeOffTheWire(server, { ...options, refuse: refuseBrokenRequest, firstByteMs: LIMITS.headersTimeout });
   server.on('clientError', refuseBrokenRequest);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -41,11 +46,13 @@ export async function listen(options: {
   const port = typeof address === 'object' && address ? address.port : options.port;
 
   async function close(graceSeconds: number) {
+    const timer = setTimeout(() => wire.destroy(), graceSeconds * 1000);
+    // Node takes a connection for idle that waits for an answer made in front of it.
+    await wire.drain();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
     // A connection that has just answered its last request is idle only now.
     const sweep = setInterval(() => server.closeIdleConnections(), 50);
-    const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
     await closed;
     clearInterval(sweep);
     clearTimeout(timer);

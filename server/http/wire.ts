@@ -1,0 +1,229 @@
+// Requests taken off the wire. Node's HTTP server spends on a request and its answer several times what a session check takes. So a
+// request that arrives whole, in the usual form (whole_request.ts), is first offered to what answers in front (front/front.ts), and its answer is
+// written to the socket as one text. All others are handed to Node's parser, byte by byte as they came.
+//
+// Who reads a connection must be beyond doubt at every byte, or somebody's body could be taken for another's request. So: a connection
+// is ours between requests alone, that is before its first one, and after one that Node was handed whole, of which Node itself says
+// that it is complete, and whose answer has ended with the connection kept. At the first doubt the connection is Node's until it ends; what is
+// answered in front is answered there too, from Node's own reading of it.
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type AnswerGenerally, type AnswerInFront, exchangeByNode, type Peer } from './exchange.ts';
+import { KEEP_ALIVE_SECONDS } from './headers.ts';
+import { type RequestRead, readRequest } from './whole_request.ts';
+
+type Note = (request: IncomingMessage) => void;
+/** A request that Node has read and the general way answers, or has answered. */
+type InNode = { request: IncomingMessage; response: ServerResponse };
+/** What Node is being handed. `isJudged`: what answers in front has left it; seen: what Node made of it */
+type Handed = { isJudged: boolean; note: Note; seen: InNode | null };
+type Connection = { closeIdle(): void; destroy(): void };
+
+const NO_NOTE: Note = () => undefined;
+
+export type Wire = ReturnType<typeof takeOffTheWire>;
+
+/**
+ * Takes the connections of a server that Node would read.
+ * @param options firstByteMs: how long a connection may be open before it asks anything; refuse: answers what cannot be read
+ */
+export function takeOffTheWire(
+  server: Server,
+  options: {
+    answerInFront: AnswerInFront;
+    answerGenerally: AnswerGenerally;
+    refuse(error: NodeJS.ErrnoException, socket: Socket): void;
+    firstByteMs: number;
+  },
+) {
+  const { answerInFront, answerGenerally, refuse, firstByteMs } = options;
+  const byNode = server.listeners('connection');
+  server.removeAllListeners('connection');
+  const connections = new Set<Connection>();
+  let isDraining = false;
+  let answering = 0;
+  let onSettled: (() => void) | null = null;
+  let handed: Handed | null = null;
+
+  server.on('connection', connect);
+  server.on('request', (request, response) => {
+    if (handed) {
+      handed.seen = { request, response };
+      handed.note(request);
+    }
+    if (handed?.isJudged || !answerInFront(exchangeByNode(request, response, answerGenerally)))
+      answerGenerally(request, response);
+  });
+
+  function connect(socket: Socket): void {
+    /** Node's reader of this connection, once it has been given it. */
+    let read: ((bytes: Buffer) => void) | null = null;
+    let isNodes = false;
+    let inNode: InNode | null = null;
+    /** Bytes of the body that Node's request still lacks. */
+    let missing = 0;
+    /** What is being answered in front, or stands until the reader of its answer goes on. */
+    let isBusy = false;
+    let asked: { request: RequestRead; bytes: Buffer } | null = null;
+    let held: Buffer | null = null;
+    let hasAsked = false;
+    let hasEnded = false;
+
+    const peer: Peer = {
+      address: () => socket.remoteAddress,
+      readBody: async () => asked?.bytes.subarray(asked.request.bodyAt) ?? Buffer.alloc(0),
+      send(head, values, cookies, { text, isAscii }) {
+        const isKept = asked?.request.isKept === true && !(isDraining && !read);
+        const message = head.text(values, cookies, isKept) + text;
+        settle();
+        if (!socket.writable) return;
+        const isTaken = socket.write(message, isAscii ? 'latin1' : 'utf8');
+        if (!isKept) socket.destroySoon();
+        else if (isTaken) goOn();
+        else socket.once('drain', goOn);
+      },
+      leave(note) {
+        const left = asked;
+        settle();
+        isBusy = false;
+        if (left && !socket.destroyed) hand(left.bytes, left.request, { isJudged: true, note });
+        goOn();
+      },
+    };
+
+    function arrive(bytes: Buffer): void {
+      if (isBusy) {
+        held = held ? Buffer.concat([held, bytes]) : bytes;
+        socket.pause();
+        return;
+      }
+      if (isNodes) return void read?.(bytes);
+      if (missing > 0) return continueBody(bytes);
+      const request = isOurs() ? readRequest(bytes) : null;
+      if (!request) {
+        isNodes = true;
+        return readerOfNode()(bytes);
+      }
+      if (request.missing > 0 || isDraining) return hand(bytes, request, { isJudged: false, note: NO_NOTE });
+      [isBusy, hasAsked] = [true, true];
+      asked = { request, bytes };
+      answering++;
+      const { method, url, rawHeaders } = request;
+      if (!answerInFront({ method, url, rawHeaders, peer })) peer.leave(NO_NOTE);
+    }
+
+    /** Whether a request begins here, and the answers to all before it have been written. */
+    const isOurs = () =>
+      !inNode || (inNode.request.complete && inNode.response.writableEnded && inNode.response.shouldKeepAlive);
+
+    /** Hands a request to Node, which must find in these bytes the beginning of one and, where its body is there, its end. */
+    function hand(bytes: Buffer, request: RequestRead, how: Omit<Handed, 'seen'>): void {
+      const readByNode = readerOfNode();
+      const now: Handed = { ...how, seen: null };
+      handed = now;
+      try {
+        readByNode(bytes);
+      } finally {
+        handed = null;
+      }
+      hasAsked = true;
+      missing = request.missing;
+      inNode = now.seen;
+      isNodes = !isRightlyFramed();
+      const { seen } = now;
+      seen?.response.once('close', () => {
+        if (inNode === seen) inNode = null;
+      });
+    }
+
+    function continueBody(bytes: Buffer): void {
+      missing -= bytes.length;
+      read?.(bytes);
+      isNodes = !isRightlyFramed();
+    }
+
+    const isRightlyFramed = () => inNode !== null && missing >= 0 && inNode.request.complete === (missing === 0);
+
+    function readerOfNode(): (bytes: Buffer) => void {
+      if (read) return read;
+      socket.setTimeout(0);
+      socket.off('timeout', onTimeout);
+      socket.off('end', onEnd);
+      socket.off('data', arrive);
+      for (const give of byNode) give.call(server, socket);
+      const readers = socket.listeners('data');
+      if (readers.length === 0) throw new Error('Node has changed how it reads a connection.');
+      socket.removeAllListeners('data');
+      // Node stops to read past us when somebody else listens.
+      socket.on('data', arrive);
+      read = (bytes) => {
+        for (const reader of readers) reader.call(socket, bytes);
+      };
+      return read;
+    }
+
+    function settle(): void {
+      asked = null;
+      answering--;
+      if (answering === 0) onSettled?.();
+    }
+
+    function goOn(): void {
+      isBusy = false;
+      if (!read && socket.timeout !== KEEP_ALIVE_SECONDS * 1000) socket.setTimeout(KEEP_ALIVE_SECONDS * 1000);
+      if (held) {
+        const bytes = held;
+        held = null;
+        socket.resume();
+        arrive(bytes);
+      } else if (hasEnded) socket.end();
+    }
+
+    function onTimeout(): void {
+      if (isBusy) return;
+      if (hasAsked) socket.destroy();
+      else refuse(Object.assign(new Error('nothing was asked'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+    }
+
+    function onEnd(): void {
+      hasEnded = true;
+      if (!isBusy) socket.end();
+    }
+
+    const connection = {
+      closeIdle: () => {
+        if (!read && hasAsked && !isBusy) socket.destroy();
+      },
+      destroy: () => void socket.destroy(),
+    };
+    connections.add(connection);
+    socket.setTimeout(firstByteMs);
+    socket.on('timeout', onTimeout);
+    socket.on('end', onEnd);
+    // A connection that breaks is closed by Node, and nobody is left to be told.
+    socket.on('error', () => undefined);
+    socket.on('close', () => connections.delete(connection));
+    socket.on('data', arrive);
+  }
+
+  /**
+   * Answers nothing more in front but what Node has read, and closes the connections that it need not know of.
+   * @returns when everything has been answered that was begun in front
+   */
+  function drain(): Promise<void> {
+    isDraining = true;
+    for (const connection of connections) connection.closeIdle();
+    return new Promise((resolve) => {
+      onSettled = resolve;
+      if (answering === 0) resolve();
+    });
+  }
+
+  /** Ends every connection, whatever it is about. */
+  function destroy(): void {
+    for (const connection of connections) connection.destroy();
+  }
+
+  return { drain, destroy };
+}
