@@ -48,18 +48,18 @@ const LANDING = '/api/auth/v1/oauth/token';
 
 /** What answers a request in front of the general way, whatever it asks for. */
 export function createFront(services: {
-    config: Pick<Config, 'proxies'>;
-    realms: Pick<Realms, 'peekSite'>;
-    clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'peekByRowId' | 'find'>;
-    accounts: Pick<Accounts, 'findSignedIn'>;
-    reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
-    signedInMemory: Pick<SignedInMemory, 'peek'>;
-    provider: Pick<Provider, 'peekActive'>;
-    oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
-    clientAuthentication: Pick<ClientAuthentication, 'peek'>;
-    grants: Pick<Grants, 'byForm'>;
-    log: Log;
-    metrics: Pick<Metrics, 'observeRequest' | 'countSessionCheck'>;
+  config: Pick<Config, 'proxies'>;
+  realms: Pick<Realms, 'peekSite'>;
+  clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'peekByRowId' | 'find'>;
+  accounts: Pick<Accounts, 'findSignedIn'>;
+  reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
+  signedInMemory: Pick<SignedInMemory, 'peek'>;
+  provider: Pick<Provider, 'peekActive'>;
+  oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
+  clientAuthentication: Pick<ClientAuthentication, 'peek'>;
+  grants: Pick<Grants, 'byForm'>;
+  log: Log;
+  metrics: Pick<Metrics, 'observeRequest' | 'countSessionCheck'>;
 }): AnswerInFront {
   const { config, realms, clients, accounts, reader, signedInMemory, provider, oauth, log, metrics } = services;
   const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });

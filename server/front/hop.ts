@@ -97,12 +97,7 @@ export function createHop(options: {
     { url, place: { site, client: hostClient } }: FrontRequest,
     { isSignedIn }: { isSignedIn: boolean },
   ): Promise<Decision<'session'> | null> {
-    const {
-      allow_ajax: script,
-      request_handle: handle,
-      flow,
-      ...parameters
-    } = parseQuery(queryOf(url), PARAMETERS);
+    const { allow_ajax: script, request_handle: handle, flow, ...parameters } = parseQuery(queryOf(url), PARAMETERS);
     if (script !== undefined || handle !== undefined || parameters.client_id === undefined) return null;
     const { role } = site.domain;
     const client = await clients.find(site.realm.id, parameters.client_id);

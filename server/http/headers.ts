@@ -62,11 +62,7 @@ export type Head = {
  * differs is.
  * @param head constant: names and values; names: of the headers whose values differ
  */
-export function createHead(head: {
-  status: number;
-  constant: readonly string[];
-  names: readonly string[];
-}): Head {
+export function createHead(head: { status: number; constant: readonly string[]; names: readonly string[] }): Head {
   const { status, constant, names } = head;
   const standard = standardHeaderPairs().flat();
   const opening = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${linesOf(constant)}`;

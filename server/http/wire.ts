@@ -96,17 +96,23 @@ export function takeOffTheWire(
       if (isBusy) {
         held = held ? Buffer.concat([held, bytes]) : bytes;
         socket.pause();
-        return;
-      }
-      if (isNodes) return void read?.(bytes);
-      if (missing > 0) return continueBody(bytes);
+      } else if (isNodes) read?.(bytes);
+      else if (missing > 0) continueBody(bytes);
+      else begin(bytes);
+    }
+
+    function begin(bytes: Buffer): void {
       const request = isOurs() ? readRequest(bytes) : null;
       if (!request) {
         isNodes = true;
-        return readerOfNode()(bytes);
-      }
-      if (request.missing > 0 || isDraining) return hand(bytes, request, { isJudged: false, note: NO_NOTE });
-      [isBusy, hasAsked] = [true, true];
+        readerOfNode()(bytes);
+      } else if (request.missing > 0 || isDraining) hand(bytes, request, { isJudged: false, note: NO_NOTE });
+      else offer(bytes, request);
+    }
+
+    function offer(bytes: Buffer, request: RequestRead): void {
+      isBusy = true;
+      hasAsked = true;
       asked = { request, bytes };
       answering++;
       const { method, url, rawHeaders } = request;
@@ -181,7 +187,8 @@ export function takeOffTheWire(
     }
 
     function onTimeout(): void {
-      if (isBusy) return;
+      // Still being answered. Who does not take the answer is as idle as who asks nothing.
+      if (asked) return;
       if (hasAsked) socket.destroy();
       else refuse(Object.assign(new Error('nothing was asked'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
     }
@@ -220,9 +227,10 @@ export function takeOffTheWire(
     });
   }
 
-  /** Ends every connection, whatever it is about. */
+  /** Ends every connection, whatever it is about, and the wait for their answers. */
   function destroy(): void {
     for (const connection of connections) connection.destroy();
+    onSettled?.();
   }
 
   return { drain, destroy };
