@@ -1,4 +1,5 @@
 // Peer: better-auth over PostgreSQL, e-mail and password, with its cookie cache or without (COOKIE_CACHE=1), its rate limit off.
+// The cache is believed for an hour: the default of five minutes might end between two rounds.
 
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -16,7 +17,7 @@ const options = {
   rateLimit: { enabled: false },
   telemetry: { enabled: false },
   logger: { disabled: true },
-  session: { cookieCache: { enabled: process.env.COOKIE_CACHE === '1', maxAge: 300 } },
+  session: { cookieCache: { enabled: process.env.COOKIE_CACHE === '1', maxAge: 3600 } },
 };
 const { runMigrations } = await getMigrations(options);
 await runMigrations();
