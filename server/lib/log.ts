@@ -3,7 +3,9 @@
 
 import { type Logger, pino } from 'pino';
 
-export type Log = Logger;
+export type Log = Logger & { readonly destination: Destination };
+/** Takes whole lines. What goes here by itself is redacted by nobody: only what is made of harmless values alone may. */
+type Destination = { write(line: string): void };
 
 /** Lines wait so long for others to be written with them; all of them are written when the process ends. */
 const FLUSH_MS = 100;
@@ -17,9 +19,9 @@ const REDACTED = ['password', 'code', 'token', 'secret', 'cookie', 'authorizatio
  * The process's logger.
  * @param options level (pino's names); destination, where lines go (standard output unless given).
  */
-export function createLog(options: { level: string; destination?: { write(line: string): void } }): Log {
+export function createLog(options: { level: string; destination?: Destination }): Log {
   const destination = options.destination ?? standardOutput();
-  return pino(
+  const log = pino(
     {
       level: options.level,
       base: null,
@@ -28,6 +30,7 @@ export function createLog(options: { level: string; destination?: { write(line: 
     },
     destination,
   );
+  return Object.assign(log, { destination });
 }
 
 /** Standard output whose reader may go away: a closed pipe costs log lines, never the server. */
