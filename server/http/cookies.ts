@@ -46,8 +46,12 @@ export function readCookie(ctx: Context, name: string): CookieValue {
 export type NewCookie = { name: string; value: string; maxAgeSeconds: number | null };
 
 /** A cookie of ours as the value of a Set-Cookie header. */
-export const cookieText = ({ name, value, maxAgeSeconds }: NewCookie): string =>
-  stringifySetCookie({ name, value, ...ATTRIBUTES, ...(maxAgeSeconds !== null && { maxAge: maxAgeSeconds }) });
+export function cookieText({ name, value, maxAgeSeconds }: NewCookie): string {
+  // A token needs no escape, and what follows it is always the same.
+  if (PLAIN.test(name) && PLAIN.test(value) && Number.isInteger(maxAgeSeconds))
+    return `${name}=${value}; Max-Age=${maxAgeSeconds}${ATTRIBUTES_TEXT}`;
+  return stringifySetCookie({ name, value, ...ATTRIBUTES, ...(maxAgeSeconds !== null && { maxAge: maxAgeSeconds }) });
+}
 
 /** What clears a cookie. */
 export const clearing = (name: string): NewCookie => ({ name, value: '', maxAgeSeconds: 0 });
@@ -86,6 +90,8 @@ export function clearTossedCookies(ctx: Context, options: { name: string; host: 
 }
 
 const ATTRIBUTES = { httpOnly: true, secure: true, sameSite: 'lax', path: '/' } as const;
+const ATTRIBUTES_TEXT = stringifySetCookie({ name: 'a', value: '', ...ATTRIBUTES }).slice('a='.length);
+const PLAIN = /^[\w.-]+$/;
 
 /** The host and the domains above it that still have a dot: who could have set a cookie that this host receives. */
 function parentDomains(name: string): string[] {

@@ -20,10 +20,12 @@ export function parseQuery<Name extends string>(text: string, names: readonly Na
   const wanted: readonly string[] = names;
   for (const pair of text.split('&')) {
     const equals = pair.indexOf('=');
-    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
+    const written = equals < 0 ? pair : pair.slice(0, equals);
+    // Mostly it is written as it is named.
+    const name = wanted[wanted.indexOf(written)] ?? decode(written);
     if (name === null || !wanted.includes(bareName(name))) continue;
     // `code[]=a` and `code[x]=a` are other spellings of a repeated parameter.
-    if (!wanted.includes(name) || Object.hasOwn(found, name))
+    if (!wanted.includes(name) || found[name] !== undefined)
       throw new AppError('invalid_request', {
         description: `Send the parameter ${bareName(name)} once, as plain text.`,
       });
@@ -45,9 +47,10 @@ function bareName(name: string): string {
 }
 
 function decode(text: string): string | null {
-  if (!/[%+]/.test(text)) return text;
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
   try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
+    return decodeURIComponent(spaced);
   } catch {
     return null;
   }
