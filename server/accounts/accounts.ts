@@ -27,7 +27,7 @@ export { LINK_PATHS } from './links.ts';
 export { type CheckNewPassword, type Choosing, createNewPasswordCheck } from './new_password.ts';
 export { type CodeRefused, createOneTimeCodes, type OneTimeCodes, type ProvenChange } from './one_time_code.ts';
 export { createOwnership, type OwnerHook, type Ownership } from './ownership.ts';
-export { unpackReader } from './packed_reader.ts';
+export { sessionIdIn, unpackReader } from './packed_reader.ts';
 export { parsePhone } from './phone.ts';
 export { createPasswordReset, type PasswordReset, type ResetRefused } from './reset_password.ts';
 export { createSignedInMemory, type Remembered, type SignedInMemory } from './signed_in_memory.ts';

@@ -48,8 +48,8 @@ const PACKED_BY: Partial<Record<(typeof COLUMN_NAMES)[number], (column: string) 
 };
 /** A reader as packReader writes one, field by field (packed_reader.ts): one text is read many times faster than thirty columns. */
 const PACKED_READER_SQL = `json_build_array(${[
-  ...COLUMN_NAMES.map((name) => (PACKED_BY[name] ?? String)(`a.${name}`)),
   ...LIVE_SESSION_SQL.values,
+  ...COLUMN_NAMES.map((name) => (PACKED_BY[name] ?? String)(`a.${name}`)),
 ].join(', ')})::text`;
 
 // All that wait in one turn of the event loop are asked about at once.

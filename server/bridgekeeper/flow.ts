@@ -13,7 +13,7 @@ const AFTERLIFE_SECONDS = 60;
 /** Leaves a browser out of automatic sign-in. */
 export const QUIET = '__Host-qt-quiet';
 
-export type Flow = { name: string; hash: Buffer; isRestart: boolean };
+export type Flow = { name: string; value: string; hash: Buffer; isRestart: boolean };
 
 /** The flows in the cookies of a browser, oldest first. */
 export function flowsIn(cookies: Cookies): Flow[] {
@@ -23,7 +23,7 @@ export function flowsIn(cookies: Cookies): Flow[] {
     const [value = ''] = values;
     const isRestart = value.endsWith(RESTART_MARK);
     const secret = parseToken(isRestart ? value.slice(0, -RESTART_MARK.length) : value);
-    if (secret) flows.push({ name, hash: hashToken(secret), isRestart });
+    if (secret) flows.push({ name, value, hash: hashToken(secret), isRestart });
   }
   return flows.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -49,12 +49,8 @@ export function beginFlow(
 }
 
 /** What lets the cookies of finished or failed flows run out soon: kept for a reload, gone after. */
-export const endedFlows = (cookies: Cookies): NewCookie[] =>
-  flowsIn(cookies).map(({ name }) => ({
-    name,
-    value: cookies.get(name)?.[0] ?? '',
-    maxAgeSeconds: AFTERLIFE_SECONDS,
-  }));
+export const endedFlows = (flows: readonly Flow[]): NewCookie[] =>
+  flows.map(({ name, value }) => ({ name, value, maxAgeSeconds: AFTERLIFE_SECONDS }));
 
 /** What forgets that a browser is to be left in peace: its reader has signed in. */
 export const endedQuiet = (cookies: Cookies): NewCookie[] => (cookies.has(QUIET) ? [clearing(QUIET)] : []);

@@ -57,7 +57,7 @@ export function startFlow(ctx: Context, options: { isRestart: boolean }): string
 }
 
 /** Lets the cookies of finished or failed flows run out soon: kept for a reload, gone after. */
-export const endFlows = (ctx: Context): void => setCookies(ctx, endedFlows(readCookies(ctx)));
+export const endFlows = (ctx: Context): void => setCookies(ctx, endedFlows(readFlows(ctx)));
 
 /** Leaves this browser out of automatic sign-in for a while: it has just been tried, or has just signed out. */
 export function keepQuiet(ctx: Context, seconds: number): void {

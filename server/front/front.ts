@@ -50,7 +50,7 @@ const LANDING = '/api/auth/v1/oauth/token';
 export function createFront(services: {
   config: Pick<Config, 'proxies'>;
   realms: Pick<Realms, 'peekSite'>;
-  clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'peekByRowId' | 'find'>;
+  clients: Pick<Clients, 'peekForHost' | 'peekHostOfProxySecret' | 'peekByRowId' | 'peek' | 'find'>;
   accounts: Pick<Accounts, 'findSignedIn'>;
   reader: { noteFound(request: IncomingMessage, signedIn: SignedIn | null): void };
   signedInMemory: Pick<SignedInMemory, 'peek'>;
@@ -94,7 +94,15 @@ export function createFront(services: {
     general,
     addressOf: places.addressOf,
   });
-  const hop = createHop({ ...search, clients, oauth, nextId, lines, addressOf: places.addressOf });
+  const hop = createHop({
+    ...search,
+    memory: signedInMemory,
+    clients,
+    oauth,
+    nextId,
+    lines,
+    addressOf: places.addressOf,
+  });
 
   return function answerInFront({ method, url, rawHeaders, peer }) {
     const answer = answererOf(method, url);

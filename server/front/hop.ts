@@ -2,7 +2,7 @@
 // with a code, and the site turns the code into its cookie. The decision is the one of everywhere (oauth/oauth.ts). Only these
 // three outcomes are answered here; a sign-in page, a refusal, a flow that begins again and all else go the general way.
 
-import type { Accounts } from '../accounts/accounts.ts';
+import { type Accounts, type SignedInMemory, sessionIdIn } from '../accounts/accounts.ts';
 import {
   beginFlow,
   codeAddress,
@@ -20,9 +20,9 @@ import { parseQuery } from '../http/query.ts';
 import type { Target } from '../http/redirect.ts';
 import { parseToken } from '../lib/token.ts';
 import { type Decision, decideAuthorization, type OAuth } from '../oauth/oauth.ts';
-import { credentialCookies } from '../sessions/sessions.ts';
+import { credentialCookies, type LiveSession } from '../sessions/sessions.ts';
 import type { FrontRequest } from './front.ts';
-import { type Asked, hasCredential, readPresented } from './request.ts';
+import { type Asked, hasCredential, readPresented, type SinglePresented } from './request.ts';
 
 /** RFC 9110 §15.4.4. */
 const STATUS = 303;
@@ -34,14 +34,15 @@ export type Hop = ReturnType<typeof createHop>;
 
 export function createHop(options: {
   accounts: Pick<Accounts, 'findSignedIn'>;
-  clients: Pick<Clients, 'find'>;
+  memory: Pick<SignedInMemory, 'peek'>;
+  clients: Pick<Clients, 'peek' | 'find'>;
   oauth: Pick<OAuth, 'issueCode' | 'redeemFresh'>;
   general(front: FrontRequest): void;
   nextId(): string;
   lines: AccessLines;
   addressOf(front: FrontRequest): string | null;
 }) {
-  const { accounts, clients, oauth, general, nextId, lines, addressOf } = options;
+  const { accounts, memory, clients, oauth, general, nextId, lines, addressOf } = options;
   const head = createHead({
     status: STATUS,
     constant: ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'],
@@ -83,30 +84,37 @@ export function createHop(options: {
   async function issue(front: FrontRequest): Promise<Sent | null> {
     const presented = readPresented(front.asked);
     if (!presented) return null;
-    const found = await accounts.findSignedIn(presented, front.place.site.domain.host);
-    front.found = found;
+    const known = memory.peek(presented, front.place.site.domain.host);
+    const session = known ? { id: sessionIdIn(known.packed) } : await find(front, presented);
     // Their cookie has to be cleared.
-    if (!found) return null;
+    if (!session) return null;
     const decision = await decide(front, { isSignedIn: true });
     if (decision?.kind !== 'issue') return null;
-    const code = await written(front, oauth.issueCode(found.session, decision.draft));
+    const code = await written(front, oauth.issueCode(session, decision.draft));
     return code && { route: 'bridgekeeper.authorize', to: codeAddress(decision.draft, code), cookies: [] };
+  }
+
+  async function find(front: FrontRequest, presented: SinglePresented): Promise<Pick<LiveSession, 'id'> | null> {
+    const found = await accounts.findSignedIn(presented, front.place.site.domain.host);
+    front.found = found;
+    return found ? found.session : null;
   }
 
   async function decide(
     { url, place: { site, client: hostClient } }: FrontRequest,
     { isSignedIn }: { isSignedIn: boolean },
   ): Promise<Decision<'session'> | null> {
-    const { allow_ajax: script, request_handle: handle, flow, ...parameters } = parseQuery(queryOf(url), PARAMETERS);
-    if (script !== undefined || handle !== undefined || parameters.client_id === undefined) return null;
+    const sent = parseQuery(queryOf(url), PARAMETERS);
+    const { allow_ajax: script, request_handle: handle, client_id: clientId } = sent;
+    if (script !== undefined || handle !== undefined || clientId === undefined) return null;
     const { role } = site.domain;
-    const client = await clients.find(site.realm.id, parameters.client_id);
+    const client = clients.peek(site.realm.id, clientId) ?? (await clients.find(site.realm.id, clientId));
     return decideAuthorization(
       {
         face: 'session',
         // On a client domain the flow begins here, whatever the address says.
-        parameters: { ...parameters, flow: role === 'auth' ? flow : undefined },
-        isRestart: parameters.restart === '1',
+        parameters: role === 'auth' ? sent : { ...sent, flow: undefined },
+        isRestart: sent.restart === '1',
         isSilent: false,
       },
       { role, client, hostClient, isSignedIn },
@@ -137,7 +145,7 @@ export function createHop(options: {
     return {
       route: 'bridgekeeper.token',
       to: made.callback,
-      cookies: [...endedFlows(cookies), ...endedQuiet(cookies), ...kept],
+      cookies: [...endedFlows(flows), ...endedQuiet(cookies), ...kept],
     };
   }
 

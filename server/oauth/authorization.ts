@@ -5,6 +5,7 @@
 import { type Client, matchRedirectUri } from '../clients/clients.ts';
 import type { ErrorCode } from '../http/errors.ts';
 import type { CallbackUri, RedirectUri } from '../lib/ids.ts';
+import type { checkCallback } from '../lib/url.ts';
 import type { AuthorizeParameters, ClaimsRequest } from './provider_request.ts';
 
 /** session: the session-sharing flow; oidc: the standard provider. The kind of the codes that come of it. */
@@ -132,7 +133,12 @@ type Faces = {
 };
 export type Request<F extends Face> = Faces[F]['request'];
 export type Facts<F extends Face> = Faces[F]['facts'];
-export type Asked<F extends Face> = { request: Request<F>; facts: Facts<F> };
+export type Asked<F extends Face> = {
+  request: Request<F>;
+  facts: Facts<F>;
+  /** What a check has worked out, for the draft that is made after it. */
+  seen: { callback?: ReturnType<typeof checkCallback> };
+};
 export type Draft<F extends Face> = Faces[F]['draft'];
 export type Outcome<F extends Face> = RefuseHere | Faces[F]['outcome'];
 export type Decision<F extends Face = Face> = Outcome<F> | { kind: 'issue'; draft: Draft<F> };

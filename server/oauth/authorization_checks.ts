@@ -4,7 +4,7 @@
 
 import { type Client, callbackOrigins } from '../clients/clients.ts';
 import { checkCallback } from '../lib/url.ts';
-import { type Asked, type Check, type Face, type Fault, prove, type SessionRequest } from './authorization.ts';
+import { type Asked, type Check, type Face, type Fault, prove } from './authorization.ts';
 import { checkChallenge } from './pkce.ts';
 import { parseClaims, parseMaxAge, parsePrompt } from './provider_request.ts';
 import { READER_CHECKS } from './reader_checks.ts';
@@ -173,8 +173,9 @@ export const AUTHORIZATION_CHECKS: readonly Check[] = [
     spec: 'RFC 9700 §4.11',
     stage: 'request',
     rules: {
-      session: ({ request }, { client }) => {
-        const checked = checkCallbackOf(request, client);
+      session: (asked, { client }) => {
+        const { request } = asked;
+        const checked = checkCallbackOf(asked, client);
         return checked.ok
           ? null
           : fault(
@@ -235,8 +236,12 @@ export const AUTHORIZATION_CHECKS: readonly Check[] = [
 ];
 
 /** Checks where the reader was; it is the front page of the site when nobody says. */
-export function checkCallbackOf({ parameters }: SessionRequest, client: Client) {
-  return checkCallback(parameters.callback_uri ?? `${client.domain?.origin ?? ''}/`, callbackOrigins(client));
+export function checkCallbackOf({ request: { parameters }, seen }: Asked<'session'>, client: Client) {
+  seen.callback ??= checkCallback(
+    parameters.callback_uri ?? `${client.domain?.origin ?? ''}/`,
+    callbackOrigins(client),
+  );
+  return seen.callback;
 }
 
 function isFitting(parameters: { [Name in keyof typeof LONGEST]?: string | undefined }): boolean {

@@ -30,8 +30,9 @@ const REFUSALS: { [F in Face]: (fault: FaultOf<F>, proven: Proven) => Outcome<F>
 };
 
 const DRAFTS: { [F in Face]: (asked: Asked<F>, proven: Proven) => Draft<F> } = {
-  session: ({ request }, proven) => {
-    const checked = checkCallbackOf(request, proven.client);
+  session: (asked, proven) => {
+    const { request } = asked;
+    const checked = checkCallbackOf(asked, proven.client);
     if (!checked.ok) throw new Error(UNSTOPPED);
     const { flow, state } = request.parameters;
     return {
@@ -69,7 +70,7 @@ export function examine<F extends Face>(
   facts: Facts<F>,
 ): { decision: Decision<F>; check: string | null } {
   const { face } = request;
-  const asked: Asked<F> = { request, facts };
+  const asked: Asked<F> = { request, facts, seen: {} };
   const proven = prove(asked);
   let draft: Draft<F> | null = null;
   for (const check of AUTHORIZATION_CHECKS) {

@@ -76,7 +76,7 @@ export function createOAuth(options: { db: Database; audit: Audit; sessions: Ses
   const redeemTogether = inOneTurn((asked: readonly store.FreshRedemption[]) => store.redeemFresh(db, asked));
 
   /** A new code for a live SSO session; null when the session has ended in between. */
-  async function issueCode(session: LiveSession, draft: SessionDraft): Promise<PlainToken | null> {
+  async function issueCode(session: Pick<LiveSession, 'id'>, draft: SessionDraft): Promise<PlainToken | null> {
     const code = createToken();
     const isStored = await insertCode({
       ...draft,

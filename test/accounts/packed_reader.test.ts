@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { SignedIn } from '../../server/accounts/accounts.ts';
-import { packReader, unpackReader } from '../../server/accounts/packed_reader.ts';
+import { packReader, sessionIdIn, unpackReader } from '../../server/accounts/packed_reader.ts';
 import { asAccountId, asDomainSessionId, asHost, asRealmId, asSessionId } from '../../server/lib/ids.ts';
 import { HOSTS, startTestServer } from '../support/server.ts';
 import { beginSession } from '../support/signed_in.ts';
@@ -43,6 +43,7 @@ const READER: SignedIn = {
 
 test('a reader is unpacked as they were packed', (t) => {
   t.deepEqual(unpackReader(packReader(READER)), READER);
+  t.is(sessionIdIn(packReader(READER)), READER.session.id);
   const bare = { ...READER, account: { ...READER.account, email: null, metadata: null, name: null } };
   t.deepEqual(unpackReader(packReader(bare)), bare);
 });
