@@ -40,7 +40,8 @@ export type FrontRequest = {
   readonly place: Place;
   /** Whom the credential has turned out to be of: they are not looked for again. */
   found?: SignedIn | null;
-  /** What it failed of: a write whose fate is not known is not begun again. */
+  /** A write has been begun; what it failed of: a write whose fate is not known is not begun again. */
+  isWriting?: boolean;
   failure?: { error: unknown };
 };
 

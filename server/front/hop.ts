@@ -59,8 +59,9 @@ export function createHop(options: {
       let sent: Sent | null = null;
       try {
         if (isOrdinary(front.asked)) sent = await stepOf(front)(front);
-      } catch {
-        // Whatever is wrong is wrong there too, and is told as everywhere; of a write it has been noted.
+      } catch (error) {
+        // Whatever is wrong is wrong there too, and is told as everywhere. A write is not begun again there, only told of.
+        if (front.isWriting) front.failure = { error };
       }
       if (sent) send(front, sent, startedAt);
       else general(front);
@@ -90,7 +91,8 @@ export function createHop(options: {
     if (!session) return null;
     const decision = await decide(front, { isSignedIn: true });
     if (decision?.kind !== 'issue') return null;
-    const code = await written(front, oauth.issueCode(session, decision.draft));
+    front.isWriting = true;
+    const code = await oauth.issueCode(session, decision.draft);
     return code && { route: 'bridgekeeper.authorize', to: codeAddress(decision.draft, code), cookies: [] };
   }
 
@@ -139,7 +141,8 @@ export function createHop(options: {
       current: null,
       address: addressOf(front),
     } as const;
-    const made = await written(front, oauth.redeemFresh(redemption));
+    front.isWriting = true;
+    const made = await oauth.redeemFresh(redemption);
     if (made?.kind !== 'created') return null;
     const kept = credentialCookies(made.credential, made.remainingSeconds);
     return {
@@ -158,16 +161,6 @@ export function createHop(options: {
   }
 
   return { authorize, land };
-}
-
-/** A write that fails is not begun again by the general way, which only tells of it. */
-async function written<T>(front: FrontRequest, writing: Promise<T>): Promise<T> {
-  try {
-    return await writing;
-  } catch (error) {
-    front.failure = { error };
-    throw error;
-  }
 }
 
 /** Opened as a page, by somebody who wants to see it now. Anything else is judged by the general way. */
