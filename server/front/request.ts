@@ -49,14 +49,19 @@ const FIELD_OF = {
 type Field = (typeof FIELD_OF)[keyof typeof FIELD_OF];
 
 /** The headers that count, by the length of their names: most others differ in that already. */
-const FIELDS: readonly (Readonly<Record<string, Field>> | undefined)[] = (() => {
-  const table: Record<string, Field>[] = [];
-  for (const [name, field] of Object.entries(FIELD_OF)) {
-    table[name.length] ??= Object.create(null) as Record<string, Field>;
-    Object.assign(table[name.length] as object, { [name]: field });
-  }
+const FIELDS = Object.entries(FIELD_OF).reduce<{ name: string; field: Field }[][]>((table, [name, field]) => {
+  table[name.length] = [...(table[name.length] ?? []), { name, field }];
   return table;
-})();
+}, []);
+
+// Compared one by one: as the key of a table, each name would first be looked up among all texts that the engine knows.
+function fieldOf(name: string): Field | undefined {
+  const alike = FIELDS[name.length];
+  if (!alike) return undefined;
+  const lower = name.toLowerCase();
+  for (const { name: known, field } of alike) if (lower === known) return field;
+  return undefined;
+}
 
 /** Null when the request has something about it that the general way must judge. */
 export function readAsked(raw: readonly string[]): Asked | null {
@@ -74,8 +79,7 @@ export function readAsked(raw: readonly string[]): Asked | null {
     ahead: undefined,
   };
   for (let index = 0; index < raw.length; index += 2) {
-    const name = raw[index] ?? '';
-    const field = FIELDS[name.length]?.[name.toLowerCase()];
+    const field = fieldOf(raw[index] ?? '');
     if (field === undefined) continue;
     const value = raw[index + 1] ?? '';
     if (field === 'destination') {
