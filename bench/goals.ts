@@ -6,6 +6,7 @@ import { extrapolate, type Growth, hourlyGrowth } from './extrapolation.ts';
 import type { GrowthStep } from './growth.ts';
 import type { MemoryUse } from './memory.ts';
 import { type Measurement, round } from './rounds.ts';
+import { LEAST_SOAK_MINUTES } from './soak_page.ts';
 import { median, rangeOf } from './statistics.ts';
 
 /** What one run found; a part that was not measured is absent. */
@@ -146,7 +147,6 @@ function judgeCosts({ costs }: Results): GoalRow[] {
 const MB = 1e6;
 /** What a node may gain in an hour and still count as flat: some tenth of what it holds. */
 const MOST_HOURLY_BYTES = 20 * MB;
-const LEAST_SOAK_MINUTES = 20;
 
 function judgeMemory({ memory }: Results): GoalRow[] {
   const mb = (bytes: number) => `${Math.round(bytes / MB)} MB`;
@@ -168,14 +168,14 @@ function judgeMemory({ memory }: Results): GoalRow[] {
       what: 'resident memory while random sessions of these are used',
       goal: `flat over an hour (${mb(MOST_HOURLY_BYTES)} more at most)`,
       reached: hour
-        ? `${mb(hour.least)} to ${mb(hour.most)} more in an hour, by the slope of ${hour.minutes.toFixed(1)} minutes`
+        ? `${mb(hour.least)} to ${mb(hour.most)} more in an hour, by the slope of ${hour.minutes.toFixed(1)} minutes (a whole hour: soak.md)`
         : NOT_MEASURED,
       ...(hour ? judgeSoak(hour) : { isReached: null }),
     },
   ];
 }
 
-/** A few minutes show that it is flat, never that it is not: what a collection of garbage leaves differs by as much. */
+/** A few minutes show that it is flat, never that it is not. */
 function judgeSoak(hour: { least: number; most: number; minutes: number }): Pick<GoalRow, 'isReached' | 'isOpen'> {
   const verdict = within(hour, MOST_HOURLY_BYTES);
   const isTold = verdict.isReached !== false || hour.minutes >= LEAST_SOAK_MINUTES;

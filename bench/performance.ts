@@ -16,6 +16,7 @@ import { drawPlots, presentPage } from './performance_page.ts';
 import { CORES } from './processes.ts';
 import { type Effort, type Measurement, measure } from './rounds.ts';
 import type { Bench } from './run.ts';
+import { presentSoak } from './soak_page.ts';
 import { query, setStage } from './stage.ts';
 import { measureHop, measureLogin, measureProvider, measureUsersMe, type Runner } from './throughput.ts';
 
@@ -80,8 +81,13 @@ export async function reportPerformance(bench: Bench, names: readonly Performanc
         say(
           `${row.isOpen ? 'open   ' : row.isReached ? 'reached' : 'SHORT  '}  ${row.what}: ${row.reached}, goal ${row.goal}`,
         );
-    if (names.length < PERFORMANCE_PARTS.length || bench.isQuick) return;
+    if (bench.isQuick) return;
     const docs = join(import.meta.dirname, '../docs');
+    const at = new Date().toISOString().slice(0, 16).replace('T', ' ');
+    const soak =
+      results.memory && presentSoak(results.memory, { machine: bench.machine, at, minutes: extent.soakMinutes });
+    if (soak) writeFileSync(join(docs, 'soak.md'), soak);
+    if (names.length < PERFORMANCE_PARTS.length) return;
     for (const [file, svg] of Object.entries(drawPlots(results))) writeFileSync(join(docs, file), svg);
     const { rows } = await query(
       bench.databaseUrl,
@@ -89,7 +95,7 @@ export async function reportPerformance(bench: Bench, names: readonly Performanc
     );
     const facts = {
       machine: bench.machine,
-      at: new Date().toISOString().slice(0, 16).replace('T', ' '),
+      at,
       command: 'npm run bench -- performance',
       load: [before, presentLoad()] as const,
       effort: presentEffort(extent.effort),
