@@ -5,11 +5,10 @@ import { createHead } from './headers.ts';
 
 export type ReadyJson = Content & { readonly bytes: string };
 
-const ASCII = /^[\x20-\x7e]*$/;
-
 export function readyJson(value: unknown): ReadyJson {
   const text = JSON.stringify(value);
-  return { text, bytes: String(Buffer.byteLength(text)), isAscii: ASCII.test(text) };
+  const bytes = Buffer.byteLength(text);
+  return { text, bytes: String(bytes), isAscii: bytes === text.length };
 }
 
 /** Sends one. @returns the id of the request */
