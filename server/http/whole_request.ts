@@ -18,6 +18,10 @@ export type RequestRead = {
 };
 
 const SPACE = 0x20;
+const HEAD_END = '\r\n\r\n';
+/** A method and the beginning of a path, or as much of them as is there. */
+const START = /^(?:[A-Z]{1,7}$|[A-Z]{3,7} (?:$|\/))/;
+const LONGEST_START = 9;
 /** Names of headers that change how a request is framed or answered. */
 const FRAMING = new Set(['expect', 'upgrade', 'transfer-encoding']);
 /**
@@ -71,3 +75,7 @@ export function readRequest(bytes: Buffer): RequestRead | null {
   if (missing < 0) return null;
   return { method, url, rawHeaders, bodyAt: head.length, isKept: connection !== 'close', missing };
 }
+
+/** Whether more of a head may make these bytes a request that can be read here. */
+export const isBeginning = (bytes: Buffer): boolean =>
+  bytes.length < LARGEST_HEAD && START.test(bytes.toString('latin1', 0, LONGEST_START)) && !bytes.includes(HEAD_END);

@@ -4,14 +4,15 @@
 //
 // Who reads a connection must be beyond doubt at every byte, or somebody's body could be taken for another's request. So: a connection
 // is ours between requests alone, that is before its first one, and after one that Node was handed whole, of which Node itself says
-// that it is complete, and whose answer has ended with the connection kept. At the first doubt the connection is Node's until it ends; what is
-// answered in front is answered there too, from Node's own reading of it.
+// that it is complete, and whose answer has ended with the connection kept. A head that comes in pieces is waited for shortly, before
+// anybody has read a byte of it. At the first doubt the connection is Node's until it ends; what is answered in front is answered there
+// too, from Node's own reading of it.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type AnswerGenerally, type AnswerInFront, exchangeByNode, type Peer } from './exchange.ts';
 import { KEEP_ALIVE_SECONDS } from './headers.ts';
-import { type RequestRead, readRequest } from './whole_request.ts';
+import { isBeginning, type RequestRead, readRequest } from './whole_request.ts';
 
 type Note = (request: IncomingMessage) => void;
 /** A request that Node has read and the general way answers, or has answered. */
@@ -21,6 +22,9 @@ type Handed = { isJudged: boolean; note: Note; seen: InNode | null };
 type Connection = { closeIdle(): void; destroy(): void };
 
 const NO_NOTE: Note = () => undefined;
+/** For the rest of a head, in time and in pieces. */
+const PATIENCE_MS = 500;
+const MOST_PIECES = 12;
 
 export type Wire = ReturnType<typeof takeOffTheWire>;
 
@@ -67,6 +71,8 @@ export function takeOffTheWire(
     let isBusy = false;
     let asked: { request: RequestRead; bytes: Buffer } | null = null;
     let held: Buffer | null = null;
+    /** The beginning of a head, waiting for its rest. */
+    let piece: { bytes: Buffer; pieces: number; timer: NodeJS.Timeout } | null = null;
     let hasAsked = false;
     let hasEnded = false;
 
@@ -98,16 +104,37 @@ export function takeOffTheWire(
         socket.pause();
       } else if (isNodes) read?.(bytes);
       else if (missing > 0) continueBody(bytes);
-      else begin(bytes);
+      else if (piece) join(piece, bytes);
+      else begin(bytes, 1);
     }
 
-    function begin(bytes: Buffer): void {
+    /** @param pieces in how many these bytes came */
+    function begin(bytes: Buffer, pieces: number): void {
       const request = isOurs() ? readRequest(bytes) : null;
-      if (!request) {
-        isNodes = true;
-        readerOfNode()(bytes);
+      if (!request && pieces < MOST_PIECES && isOurs() && isBeginning(bytes)) {
+        piece = { bytes, pieces, timer: setTimeout(giveUp, PATIENCE_MS) };
+      } else if (!request) {
+        giveToNode(bytes);
       } else if (request.missing > 0 || isDraining) hand(bytes, request, { isJudged: false, note: NO_NOTE });
       else offer(bytes, request);
+    }
+
+    /** A head with many cookies comes in several packets, mostly right after each other. */
+    function join(before: NonNullable<typeof piece>, bytes: Buffer): void {
+      clearTimeout(before.timer);
+      piece = null;
+      begin(Buffer.concat([before.bytes, bytes]), before.pieces + 1);
+    }
+
+    /** Whoever is slower is waited for by Node, whose limits count from now on. */
+    function giveUp(): void {
+      if (piece && !socket.destroyed) giveToNode(piece.bytes);
+      piece = null;
+    }
+
+    function giveToNode(bytes: Buffer): void {
+      isNodes = true;
+      readerOfNode()(bytes);
     }
 
     function offer(bytes: Buffer, request: RequestRead): void {
@@ -195,12 +222,18 @@ export function takeOffTheWire(
 
     function onEnd(): void {
       hasEnded = true;
-      if (!isBusy) socket.end();
+      if (piece) refuse(Object.assign(new Error('a head without an end'), { code: 'HPE_INVALID_EOF_STATE' }), socket);
+      else if (!isBusy) socket.end();
+    }
+
+    function onClose(): void {
+      connections.delete(connection);
+      if (piece) clearTimeout(piece.timer);
     }
 
     const connection = {
       closeIdle: () => {
-        if (!read && hasAsked && !isBusy) socket.destroy();
+        if (!read && hasAsked && !isBusy && !piece) socket.destroy();
       },
       destroy: () => void socket.destroy(),
     };
@@ -210,7 +243,7 @@ export function takeOffTheWire(
     socket.on('end', onEnd);
     // A connection that breaks is closed by Node, and nobody is left to be told.
     socket.on('error', () => undefined);
-    socket.on('close', () => connections.delete(connection));
+    socket.on('close', onClose);
     socket.on('data', arrive);
   }
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import test from 'ava';
 import fc from 'fast-check';
-import { readRequest } from '../../server/http/whole_request.ts';
+import { isBeginning, readRequest } from '../../server/http/whole_request.ts';
 import { until } from '../support/raw.ts';
 
 const read = (text: string) => readRequest(Buffer.from(text, 'latin1'));
@@ -70,6 +70,25 @@ test('RFC 9112 §11.2: whatever two parsers could read differently is left to No
     'too large a head': get('Host: a', `X: ${'y'.repeat(16 * 1024)}`),
   };
   for (const [what, text] of Object.entries(left)) t.is(read(text), null, what);
+});
+
+test('every beginning of a head is one, until it ends or can be none', (t) => {
+  const whole = post('Host: a', 'Content-Length: 1');
+  for (let length = 1; length < whole.length; length++)
+    t.true(isBeginning(Buffer.from(whole.slice(0, length))), whole.slice(0, length));
+  for (const none of [
+    whole,
+    `${whole}a`,
+    '',
+    'g',
+    '\r\n',
+    'GET a',
+    'GET http://a/',
+    'GE /',
+    'PROPPATCH /',
+    `GET /${'a'.repeat(16 * 1024)}`,
+  ])
+    t.false(isBeginning(Buffer.from(none)), none.slice(0, 20));
 });
 
 test('RFC 9112 §11.2: of bytes of any kind, what is taken is one whole request to Node too, and the same', async (t) => {

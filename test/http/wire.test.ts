@@ -183,6 +183,34 @@ test('a connection goes on being ours behind a body that came in pieces, and is 
   }
 });
 
+test('a head that comes in pieces is waited for, and Node waits for one that comes slowly', async (t) => {
+  const { port, counts, server } = await start(t);
+  const sockets: Socket[] = [];
+  server.on('connection', (socket) => sockets.push(socket));
+  const whole = get('/front', `Cookie: ${'a=b; '.repeat(600)}c=d`);
+  const quick = open(port);
+  quick.socket.write(whole.slice(0, 1500));
+  await until(() => sockets[0]?.bytesRead === 1500);
+  await quick.ask(whole.slice(1500), 1);
+  await quick.ask(get('/general'), 2);
+  quick.socket.write('GE');
+  await until(() => (sockets[0]?.bytesRead ?? 0) > whole.length + get('/general').length);
+  await quick.ask(get('/front').slice(2), 3);
+  t.deepEqual(counts, { front: 2, general: 1, byNode: 1 });
+
+  const slow = open(port);
+  slow.socket.write(whole.slice(0, 1500));
+  // Until it is Node's, which has limits of its own.
+  await until(() => sockets[1]?.timeout === 0);
+  await slow.ask(whole.slice(1500), 1);
+  t.deepEqual(counts, { front: 3, general: 1, byNode: 2 });
+
+  const ended = open(port);
+  ended.socket.end(whole.slice(0, 1500));
+  await until(ended.isClosed);
+  t.regex(ended.text(), /^HTTP\/1\.1 408 /);
+});
+
 test('RFC 9112 §9.6: who asks for it, or only half closes the connection, gets the answer and then its end', async (t) => {
   const { port, counts } = await start(t);
   for (const path of ['/front', '/general']) {
