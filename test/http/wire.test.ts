@@ -16,8 +16,13 @@ const tell = ({ peer }: Exchange, text: string, cookies: readonly string[] = [])
   });
 
 /** Tells a request's method, address and body in front, where the address begins with /front; else by the general way. */
-async function start(t: { teardown(work: () => unknown): void }, front?: AnswerInFront, firstByteMs = 60_000) {
-  const server = createServer({ keepAliveTimeout: 65_000 });
+async function start(
+  t: { teardown(work: () => unknown): void },
+  front?: AnswerInFront,
+  firstByteMs = 60_000,
+  maxHeaderSize = 16_384,
+) {
+  const server = createServer({ keepAliveTimeout: 65_000, maxHeaderSize });
   /** byNode: what Node has read, whoever answers it */
   const counts = { front: 0, general: 0, byNode: 0 };
   server.on('request', () => void counts.byNode++);
@@ -209,6 +214,48 @@ test('a head that comes in pieces is waited for, and Node waits for one that com
   ended.socket.end(whole.slice(0, 1500));
   await until(ended.isClosed);
   t.regex(ended.text(), /^HTTP\/1\.1 408 /);
+});
+
+test('RFC 9112 §9.3.2: what could be answered in front waits for the answer that Node still owes before it', async (t) => {
+  const { port, counts, server } = await start(t);
+  const owed: (() => void)[] = [];
+  // In front of the general way: the answer is written when the test wants it.
+  server.prependListener('request', (_request, response) => {
+    const end = response.end.bind(response) as (...given: unknown[]) => typeof response;
+    response.end = ((...given: unknown[]) => {
+      owed.push(() => end(...given));
+      return response;
+    }) as typeof response.end;
+  });
+  const { ask, socket } = open(port);
+  socket.write(get('/general'));
+  await until(() => owed.length === 1);
+  socket.write(get('/front'));
+  await until(() => counts.front === 1);
+  t.deepEqual(await ask('', 0), []);
+  for (let index = 0; index < 2; index++) {
+    await until(() => owed.length > index);
+    owed[index]?.();
+  }
+  t.deepEqual(await ask('', 2), ['GET /general ', 'GET /front ']);
+  t.is(counts.byNode, 2);
+});
+
+test('RFC 9112 §11.2: nothing is answered in front any more where Node has read something else than we have', async (t) => {
+  const { port, counts, server } = await start(t, undefined, 60_000, 1024);
+  // Says nothing and closes nothing, as no listener of ours would.
+  server.removeAllListeners('clientError').on('clientError', () => undefined);
+  const sockets: Socket[] = [];
+  server.on('connection', (socket) => sockets.push(socket));
+  const { socket, text } = open(port);
+  const long = get('/general', `X-Long: ${'x'.repeat(2000)}`);
+  socket.write(long);
+  await until(() => sockets[0]?.bytesRead === long.length);
+  socket.write(get('/front'));
+  await until(() => sockets[0]?.bytesRead === long.length + get('/front').length);
+  await open(port).ask(get('/front'), 1);
+  t.is(text(), '');
+  t.deepEqual(counts, { front: 1, general: 0, byNode: 0 });
 });
 
 test('RFC 9112 §9.6: who asks for it, or only half closes the connection, gets the answer and then its end', async (t) => {
