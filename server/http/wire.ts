@@ -121,8 +121,7 @@ export function takeOffTheWire(
 
     /** A head with many cookies comes in several packets, mostly right after each other. */
     function join(before: NonNullable<typeof piece>, bytes: Buffer): void {
-      clearTimeout(before.timer);
-      piece = null;
+      dropPiece();
       begin(Buffer.concat([before.bytes, bytes]), before.pieces + 1);
     }
 
@@ -222,13 +221,22 @@ export function takeOffTheWire(
 
     function onEnd(): void {
       hasEnded = true;
-      if (piece) refuse(Object.assign(new Error('a head without an end'), { code: 'HPE_INVALID_EOF_STATE' }), socket);
+      if (dropPiece())
+        refuse(Object.assign(new Error('a head without an end'), { code: 'HPE_INVALID_EOF_STATE' }), socket);
       else if (!isBusy) socket.end();
     }
 
     function onClose(): void {
       connections.delete(connection);
-      if (piece) clearTimeout(piece.timer);
+      dropPiece();
+    }
+
+    /** @returns whether there was one */
+    function dropPiece(): boolean {
+      if (!piece) return false;
+      clearTimeout(piece.timer);
+      piece = null;
+      return true;
     }
 
     const connection = {
