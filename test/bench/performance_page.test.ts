@@ -119,7 +119,7 @@ test('round trips, memory and storm are held against their goals', (t) => {
     isReached: false,
   });
   t.like(rowOf(results, 'resident memory while')[0], {
-    reached: '6 MB to 6 MB more in an hour, by the slope of 29.0 minutes',
+    reached: '6 MB to 6 MB more in an hour, by the slope of 29.0 minutes (a whole hour: soak.md)',
     isReached: true,
   });
   const growing = { atRest: 90e6, inUse: 150e6, sessions: 1000, soak: soak(1e6) };
