@@ -1,5 +1,5 @@
-// The HTTP server with every limit that Node leaves open set, and its orderly end: no new work, running requests finish,
-// idle connections close, streams are told.
+// The HTTP server with every limit that Node leaves open set, and its orderly end: every answer is the last of its connection, running
+// requests finish, idle connections close shortly after, streams are told.
 
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
@@ -18,6 +18,8 @@ const LIMITS = {
   // Node's own refusal of a missing Host has no body, may be stored, and goes on reading; ours comes with all others.
   requireHostHeader: false,
 } as const;
+/** While a server ends: as long as a proxy takes to see that it is not ready any more (deploy/ha asks every second). */
+const QUIET_MS = 1500;
 /** Characters of a request target. */
 export const LONGEST_TARGET = 8192;
 
@@ -47,8 +49,8 @@ export async function listen(options: {
 
   async function close(graceSeconds: number) {
     const timer = setTimeout(() => wire.destroy(), graceSeconds * 1000);
-    // Node takes a connection for idle that waits for an answer made in front of it.
-    await wire.drain();
+    // Node would close a connection as idle that waits for an answer made in front of it.
+    await wire.drain(Math.min(QUIET_MS, graceSeconds * 1000));
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
     // A connection that has just answered its last request is idle only now.

@@ -46,12 +46,15 @@ export function takeOffTheWire(
   server.removeAllListeners('connection');
   const connections = new Set<Connection>();
   let isDraining = false;
+  let isQuiet = false;
   let answering = 0;
   let onSettled: (() => void) | null = null;
   let handed: Handed | null = null;
 
   server.on('connection', connect);
   server.on('request', (request, response) => {
+    // RFC 9112 §9.6: who is told so sends nothing more on this connection.
+    if (isDraining) response.shouldKeepAlive = false;
     if (handed) {
       handed.seen = { request, response };
       handed.note(request);
@@ -80,7 +83,7 @@ export function takeOffTheWire(
       address: () => socket.remoteAddress,
       readBody: async () => asked?.bytes.subarray(asked.request.bodyAt) ?? Buffer.alloc(0),
       send(head, values, cookies, { text, isAscii }) {
-        const isKept = asked?.request.isKept === true && !(isDraining && !read);
+        const isKept = asked?.request.isKept === true && !isDraining;
         const message = head.text(values, cookies, isKept) + text;
         settle();
         if (!socket.writable) return;
@@ -198,7 +201,7 @@ export function takeOffTheWire(
     function settle(): void {
       asked = null;
       answering--;
-      if (answering === 0) onSettled?.();
+      tellSettled();
     }
 
     function goOn(): void {
@@ -229,6 +232,7 @@ export function takeOffTheWire(
     function onClose(): void {
       connections.delete(connection);
       dropPiece();
+      tellSettled();
     }
 
     /** @returns whether there was one */
@@ -255,17 +259,28 @@ export function takeOffTheWire(
     socket.on('data', arrive);
   }
 
+  const isSettled = () => answering === 0 && (isQuiet || connections.size === 0);
+  function tellSettled(): void {
+    if (isDraining && isSettled()) onSettled?.();
+  }
+
   /**
-   * Answers nothing more in front but what Node has read, and closes the connections that it need not know of.
-   * @returns when everything has been answered that was begun in front
+   * Every answer from now on is the last one of its connection. Those on which nothing is asked stay open for a while: a request may be on
+   * its way, and closing before it would be an error to who sent it. A proxy that asks for readiness sends none after that.
+   * @returns when nothing is being answered in front any more, and that while is over or no connection is left
    */
-  function drain(): Promise<void> {
+  async function drain(quietMs: number): Promise<void> {
     isDraining = true;
-    for (const connection of connections) connection.closeIdle();
-    return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      isQuiet = true;
+      tellSettled();
+    }, quietMs);
+    await new Promise<void>((resolve) => {
       onSettled = resolve;
-      if (answering === 0) resolve();
+      tellSettled();
     });
+    clearTimeout(timer);
+    for (const connection of connections) connection.closeIdle();
   }
 
   /** Ends every connection, whatever it is about, and the wait for their answers. */

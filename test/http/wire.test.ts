@@ -312,24 +312,31 @@ test('a reader who does not take the answers is asked for no more questions, and
 test('reliability R-3: what was begun in front is answered before the connection ends, and nothing is begun there any more', async (t) => {
   const waiting: Exchange[] = [];
   const { port, counts, wire } = await start(t, (exchange) => exchange.url === '/front' && waiting.push(exchange) > 0);
-  const [asking, idle, attached] = [open(port), open(port), open(port)];
+  const [asking, idle, attached, silent] = [open(port), open(port), open(port), open(port)];
   asking.socket.write(get('/front'));
   await attached.ask(get('/general'), 1);
   attached.socket.write(get('/front'));
   await until(() => waiting.length === 2);
-  await idle.ask(get('/general', 'Connection: close').replace('close', 'keep-alive'), 1);
+  for (const { ask } of [idle, silent]) await ask(get('/general'), 1);
 
   let isDrained = false;
-  const drained = wire.drain().then(() => {
+  const drained = wire.drain(1).then(() => {
     isDrained = true;
   });
+  // A request that was on its way is answered, and told that it was the last one.
   t.is((await idle.ask(get('/general/late'), 2)).length, 2);
+  await until(idle.isClosed);
+  t.is(idle.text().match(/^Connection: close\r$/gm)?.length, 1);
   t.false(isDrained);
+  t.false(silent.isClosed());
   for (const exchange of waiting) tell(exchange, 'late, but not lost');
   await drained;
-  for (const { ask } of [asking, attached]) t.is((await ask('', 1)).at(-1), 'late, but not lost');
-  await until(asking.isClosed);
-  t.is(counts.general, 3);
+  for (const { ask, isClosed, text } of [asking, attached]) {
+    t.is((await ask('', 1)).at(-1), 'late, but not lost');
+    await until(isClosed);
+    t.regex(text(), /^Connection: close\r$/m);
+  }
+  t.is(counts.general, 4);
 });
 
 test('what was left to the general way comes to it whole, with the note about it', async (t) => {
