@@ -23,7 +23,7 @@ export function presentSoak(
   });
   return `<!-- Written by \`npm run bench -- memory --soak ${minutes}\`. Do not edit. -->
 
-# Memory over an hour
+# Memory while sessions are in use
 
 One node as it comes, ${mb(atRest)} MB at rest. ${sessions.toLocaleString('en-US')} sessions are used once each, then random ones of them by 64
 connections without a pause for ${hour.minutes.toFixed(0)} minutes. Resident memory, sampled every three seconds:

@@ -1,5 +1,5 @@
-// The body of a request that brings a small form in the usual manner, read in front of the general way. Whatever is unusual about
-// one is left unread; what was read goes on to the general way, if that has to judge (http/arrived_body.ts).
+// Which bodies are read in front of the general way: small forms that are brought in the usual manner. Whatever is unusual about
+// one is left unread; what was read goes on to the general way, if that has to judge (http/exchange.ts).
 
 import { FORM, isContentType } from '../http/body.ts';
 

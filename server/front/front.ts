@@ -10,6 +10,7 @@ import type { Clients } from '../clients/clients.ts';
 import type { Config } from '../config.ts';
 import { createAccessLines, ID_BYTES } from '../http/access_log.ts';
 import { parseNetworks } from '../http/address.ts';
+import { logRefusal } from '../http/errors.ts';
 import type { AnswerInFront, Peer } from '../http/exchange.ts';
 import { noteFailure } from '../http/failures.ts';
 import { createJsonSender } from '../http/json_answer.ts';
@@ -66,11 +67,14 @@ export function createFront(services: {
   const places = createPlaces({ realms, clients, trusted: parseNetworks(config.proxies) });
   const nextId = createRandomNames(ID_BYTES);
   const senderOf = (status: number) => createJsonSender({ status, nextId });
-  const general = ({ peer, found, failure }: FrontRequest) =>
-    peer.leave((request) => {
+  function general({ peer, place, found, failure }: FrontRequest): void {
+    const isLeft = peer.leave((request) => {
       if (found !== undefined) reader.noteFound(request, found);
       if (failure) noteFailure(request, failure.error);
     });
+    // Whoever asked is gone; the operator is told all the same.
+    if (!isLeft && failure) logRefusal(log, failure.error, { host: place.site.domain.host });
+  }
   const lines = createAccessLines({ log, observe: metrics.observeRequest });
   const search = { accounts, general };
   const checkSession = createSessionCheck({

@@ -157,14 +157,20 @@ export function catchErrors(options: { present: PresentRefusal; log: Log }): Mid
     try {
       await next();
     } catch (error) {
-      const refusal = toRefusal(error);
-      const fields = { request: ctx.state['requestId'], error: refusal.code, detail: refusal.detail };
-      if (refusal.code === 'server_error') options.log.error({ ...fields, err: error }, 'request failed');
-      else if (refusal.code === 'unavailable') options.log.warn({ ...fields, err: error }, 'request refused');
-      else options.log.info(fields, 'request refused');
+      const refusal = logRefusal(options.log, error, { request: ctx.state['requestId'] });
       ctx.status = refusal.status;
       ctx.set(refusal.headers);
       options.present(ctx, refusal);
     }
   };
+}
+
+/** Tells the operator of a request that was refused or has failed. @returns what it is refused with */
+export function logRefusal(log: Log, error: unknown, request: Record<string, unknown>): Refusal {
+  const refusal = toRefusal(error);
+  const fields = { ...request, error: refusal.code, detail: refusal.detail };
+  if (refusal.code === 'server_error') log.error({ ...fields, err: error }, 'request failed');
+  else if (refusal.code === 'unavailable') log.warn({ ...fields, err: error }, 'request refused');
+  else log.info(fields, 'request refused');
+  return refusal;
 }

@@ -20,8 +20,12 @@ export type Peer = {
   readBody(): Promise<Buffer>;
   /** @param values of the head's names; cookies: whole `Set-Cookie` values */
   send(head: Head, values: readonly string[], cookies: readonly string[], content: Content): void;
-  /** Leaves the request to the general way. @param note is called with it as that way sees it, before it is judged there */
-  leave(note: (request: IncomingMessage) => void): void;
+  /**
+   * Leaves the request to the general way.
+   * @param note is called with it as that way sees it, before it is judged there
+   * @returns false when there is nobody left who could be answered: then no way sees it
+   */
+  leave(note: (request: IncomingMessage) => void): boolean;
 };
 
 export type Exchange = {
@@ -57,6 +61,7 @@ export function exchangeByNode(
       if (body) noteBody(request, body);
       note(request);
       answerGenerally(request, response);
+      return true;
     },
   };
   return { method: request.method ?? '', url: request.url ?? '', rawHeaders: request.rawHeaders, peer };

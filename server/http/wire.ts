@@ -95,9 +95,11 @@ export function takeOffTheWire(
       leave(note) {
         const left = asked;
         settle();
+        if (!left || socket.destroyed) return false;
         isBusy = false;
-        if (left && !socket.destroyed) hand(left.bytes, left.request, { isJudged: true, note });
+        hand(left.bytes, left.request, { isJudged: true, note });
         goOn();
+        return true;
       },
     };
 

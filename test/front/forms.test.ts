@@ -4,7 +4,7 @@
 
 import { connect } from 'node:net';
 import test from 'ava';
-import { headOf, statusesIn, until } from '../support/raw.ts';
+import { bodiesIn, headOf, statusesIn, until } from '../support/raw.ts';
 import { basicOf, createRelyingParty, putClients, SECRET, signedInReader } from '../support/relying_party.ts';
 import { HOSTS, startTestServer } from '../support/server.ts';
 
@@ -54,18 +54,6 @@ function say(pieces: readonly string[], answers = 1): Promise<string> {
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(text));
   });
-}
-
-/** The bodies of all answers that have arrived whole. */
-function bodiesIn(text: string): string[] {
-  const bodies: string[] = [];
-  for (let rest = text; ; ) {
-    const end = rest.indexOf('\r\n\r\n');
-    const length = Number(/content-length: (\d+)/i.exec(rest.slice(0, Math.max(end, 0)))?.[1] ?? Number.NaN);
-    if (end < 0 || !(rest.length >= end + 4 + length)) return bodies;
-    bodies.push(rest.slice(end + 4, end + 4 + length));
-    rest = rest.slice(end + 4 + length);
-  }
 }
 
 async function watched(pieces: readonly string[], answers?: number) {

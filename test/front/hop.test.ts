@@ -1,9 +1,12 @@
 // The hop in front of the general way: the same answers as there, and nothing answered there that needs a closer look.
 // One test after the other: they count who went which way.
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { FLOW, isReader, NEWS, onAuth, setsSession } from '../oauth/flow.ts';
 import { type Answer, send } from '../support/browser.ts';
+import { until } from '../support/raw.ts';
 import { HOSTS, startTestServer } from '../support/server.ts';
 import { signedInBrowser } from '../support/signed_in.ts';
 
@@ -120,3 +123,34 @@ test.serial('security 1: in front, too, a code that came of a flow of another br
   const landed = await ask(t, String(issued.location), { ...OPENED, Cookie: cookieOf(foreign) }, false);
   t.false(setsSession(landed));
 });
+
+test.serial(
+  'a code that could not be written is told to the operator where its reader has gone meanwhile',
+  async (t) => {
+    const { browser } = await signedInBrowser(server, ['auth']);
+    const cookies = [...browser.jarOf(HOSTS.auth)].map(([name, value]) => `${name}=${value}`).join('; ');
+    const begun = await send(server.port, START, { headers: OPENED });
+    const { pathname, search } = new URL(String(begun.location));
+    const served: Socket[] = [];
+    const onServed = (message: unknown) => void served.push((message as { socket: Socket }).socket);
+    subscribe('net.server.socket', onServed);
+    const { oauth } = server.services;
+    const { issueCode } = oauth;
+    const reader = connect(server.port, '127.0.0.1');
+    oauth.issueCode = async () => {
+      reader.resetAndDestroy();
+      await until(() => served.length > 0 && served.every((socket) => socket.destroyed));
+      throw new Error('the disk is full');
+    };
+    try {
+      reader.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${HOSTS.auth}\r\nCookie: ${cookies}\r\n\r\n`);
+      await until(() => server.lines.some((line) => line.includes('the disk is full')));
+    } finally {
+      oauth.issueCode = issueCode;
+      unsubscribe('net.server.socket', onServed);
+    }
+    const told = server.lines.filter((line) => line.includes('the disk is full')).map((line) => JSON.parse(line));
+    t.is(told.length, 1);
+    t.like(told[0], { level: 50, error: 'server_error', host: HOSTS.auth });
+  },
+);

@@ -6,7 +6,8 @@ import test from 'ava';
 import type { AnswerInFront, Exchange } from '../../server/http/exchange.ts';
 import { createHead, standardHeaderPairs } from '../../server/http/headers.ts';
 import { takeOffTheWire } from '../../server/http/wire.ts';
-import { until } from '../support/raw.ts';
+import { createGenerator } from '../support/generator.ts';
+import { bodiesIn, until } from '../support/raw.ts';
 
 const HEAD = createHead({ status: 200, constant: ['Content-Type', 'text/plain'], names: ['X-Own', 'Content-Length'] });
 const tell = ({ peer }: Exchange, text: string, cookies: readonly string[] = []) =>
@@ -86,18 +87,6 @@ function open(port: number) {
   };
 }
 
-/** The bodies of all answers that have arrived whole. */
-function bodiesIn(text: string): string[] {
-  const bodies: string[] = [];
-  for (let rest = text; ; ) {
-    const end = rest.indexOf('\r\n\r\n');
-    const length = Number(/content-length: (\d+)/i.exec(rest.slice(0, Math.max(end, 0)))?.[1] ?? Number.NaN);
-    if (end < 0 || !(rest.length >= end + 4 + length)) return bodies;
-    bodies.push(rest.slice(end + 4, end + 4 + length));
-    rest = rest.slice(end + 4 + length);
-  }
-}
-
 const get = (path: string, ...lines: string[]) =>
   `${['GET', path, 'HTTP/1.1'].join(' ')}\r\n${['Host: a', ...lines, '', ''].join('\r\n')}`;
 const post = (path: string, body: string, ...lines: string[]) =>
@@ -134,12 +123,9 @@ test('RFC 9112 §6.3: however the bytes of a connection are cut into pieces, the
     (nr) => post(`/general/${nr}`, ''),
     (nr) => `${get(`/general/${nr}`, 'Transfer-Encoding: chunked').replace('GET', 'POST')}${chunks}`,
   ];
-  const random = seeded(20_261_126);
+  const { random, pick } = createGenerator(20_261_126);
   for (let run = 0; run < 60; run++) {
-    const row = Array.from(
-      { length: 1 + Math.floor(random() * 8) },
-      (_, nr) => kinds[Math.floor(random() * kinds.length)]?.(nr) ?? '',
-    );
+    const row = Array.from({ length: 1 + Math.floor(random() * 8) }, (_, nr) => pick(kinds)(nr));
     const bytes = row.join('');
     const { socket, ask } = open(port);
     for (let at = 0; at < bytes.length; ) {
@@ -232,6 +218,7 @@ test('RFC 9112 §9.3.2: what could be answered in front waits for the answer tha
   await until(() => owed.length === 1);
   socket.write(get('/front'));
   await until(() => counts.front === 1);
+  if (!t.is(counts.byNode, 2, 'it is answered from what Node has read')) return;
   t.deepEqual(await ask('', 0), []);
   for (let index = 0; index < 2; index++) {
     await until(() => owed.length > index);
@@ -397,14 +384,3 @@ test('a head that we write is the one that Node would write of the same list, an
     t.throws(() => HEAD.text(['a', '0'], [value], true), { instanceOf: TypeError });
   }
 });
-
-/** Numbers that are the same at every run (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -42,6 +42,18 @@ export function statusesIn(received: string): number[] {
   return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
 }
 
+/** The bodies of all answers that have arrived whole. */
+export function bodiesIn(text: string): string[] {
+  const bodies: string[] = [];
+  for (let rest = text; ; ) {
+    const end = rest.indexOf('\r\n\r\n');
+    const length = Number(/content-length: (\d+)/i.exec(rest.slice(0, Math.max(end, 0)))?.[1] ?? Number.NaN);
+    if (end < 0 || !(rest.length >= end + 4 + length)) return bodies;
+    bodies.push(rest.slice(end + 4, end + 4 + length));
+    rest = rest.slice(end + 4 + length);
+  }
+}
+
 /** The lines of a well-formed request to a site, without the empty line that ends its header. */
 export function headOf(method: string, path: string, more: readonly string[] = [], host: string = HOSTS.news): string {
   return [`${method} ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...more, ''].join('\r\n');
