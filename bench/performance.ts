@@ -4,26 +4,30 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SETTINGS } from '../server/config.ts';
 import { argon2id } from '../server/passwords/argon2id.ts';
-import * as says from './conversations.ts';
 import { countCosts, measureStorm } from './costs.ts';
 import { judge, type Results } from './goals.ts';
 import { measureGrowth } from './growth.ts';
 import { measureMemory } from './memory.ts';
 import { installPeers, versions } from './peers.ts';
 import { drawPlots, presentPage } from './performance_page.ts';
-import { CORES } from './processes.ts';
-import { type Effort, type Measurement, measure } from './rounds.ts';
+import type { Effort } from './rounds.ts';
 import type { Bench } from './run.ts';
 import { presentSoak } from './soak_page.ts';
 import { query, setStage } from './stage.ts';
-import { measureHop, measureLogin, measureProvider, measureUsersMe, type Runner } from './throughput.ts';
+import {
+  measureHop,
+  measureLogin,
+  measureProcesses,
+  measureProvider,
+  measureUsersMe,
+  type Runner,
+} from './throughput.ts';
 
 const FULL = {
   // V8 goes on compiling for some 15 s of work: a hop takes 980 µs in the first two, 720 after six and 530 after sixteen.
   // Many short rounds: the machine's speed may change by half from one second to the next.
-  effort: { rounds: 6, warmUp: 16, seconds: 0.9, most: 40 },
+  effort: { starts: 3, rounds: 6, warmUp: 16, seconds: 0.5, most: 40 },
   readers: 64,
   times: 200,
   sessions: 1_000_000,
@@ -31,7 +35,7 @@ const FULL = {
   sizes: [5_000, 50_000, 500_000, 5_000_000],
 };
 const QUICK: typeof FULL = {
-  effort: { rounds: 1, warmUp: 0.2, seconds: 0.4, most: 4 },
+  effort: { starts: 1, rounds: 1, warmUp: 0.2, seconds: 0.4, most: 4 },
   readers: 8,
   times: 10,
   sessions: 1000,
@@ -91,7 +95,8 @@ export async function reportPerformance(bench: Bench, names: readonly Performanc
     for (const [file, svg] of Object.entries(drawPlots(results))) writeFileSync(join(docs, file), svg);
     const { rows } = await query(
       bench.databaseUrl,
-      "select current_setting('server_version') as version, pg_size_bytes(current_setting('shared_buffers')) as buffers",
+      `select current_setting('server_version') as version, pg_size_bytes(current_setting('shared_buffers')) as buffers,
+              current_setting('huge_pages_status') = 'on' as are_huge`,
     );
     const facts = {
       machine: bench.machine,
@@ -100,6 +105,7 @@ export async function reportPerformance(bench: Bench, names: readonly Performanc
       load: [before, presentLoad()] as const,
       effort: presentEffort(extent.effort),
       sharedBuffers: Number(rows[0]?.buffers),
+      areHugePages: rows[0]?.are_huge === true,
       versions: { PostgreSQL: rows[0]?.version, ...versions(), 'argon2id by': argon2id.library },
       configurations: ['oidc_provider.mjs', 'oidc_provider_postgres.mjs', 'better_auth.mjs'].map((file) => ({
         path: `bench/peers/${file}`,
@@ -119,27 +125,5 @@ const presentLoad = () =>
     .map((value) => value.toFixed(1))
     .join();
 
-const presentEffort = ({ rounds, warmUp, seconds }: Effort) =>
-  `${rounds} interleaved rounds; in each, what is measured takes ${seconds} s of processor time after ${warmUp} s to warm up (at first).`;
-
-/** One process on one core against two on two, where the server can be several processes. */
-async function measureProcesses({ stage, effort, say }: Runner): Promise<Measurement[]> {
-  const setting = Object.values(SETTINGS).find(({ variable }) => variable === 'CAUSEWAY_PROCESSES');
-  if (!setting) {
-    say('  not yet: the server is one process');
-    return [];
-  }
-  const one = await stage.startCauseway({ env: { CAUSEWAY_PROCESSES: '1' } });
-  const two = await stage.startCauseway({ env: { CAUSEWAY_PROCESSES: '2' }, cores: CORES.both });
-  try {
-    const conversation = says.usersMe(stage);
-    const subjects = [
-      { name: 'me-one', title: '`GET /users/me`, one process', server: one, conversation },
-      { name: 'me-two', title: '`GET /users/me`, two processes', server: two, conversation },
-    ];
-    return await measure(subjects, effort, say);
-  } finally {
-    await one.stop();
-    await two.stop();
-  }
-}
+const presentEffort = ({ starts, rounds, warmUp, seconds }: Effort) =>
+  `All servers are started ${starts} times; each time ${rounds} interleaved rounds, in every other one in the opposite order; in each, what is measured takes ${seconds} s of processor time after ${warmUp} s to warm up (at first).`;

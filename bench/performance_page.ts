@@ -22,8 +22,9 @@ export type RunFacts = {
   /** Load of the machine before and after. */
   load: readonly [before: string, after: string];
   effort: string;
-  /** PostgreSQL's, in bytes. */
+  /** PostgreSQL's, in bytes, and whether they are in huge pages. */
   sharedBuffers: number;
+  areHugePages: boolean;
   versions: Readonly<Record<string, string>>;
   /** Files of the peers' configuration, by name. */
   configurations: readonly { path: string; text: string }[];
@@ -100,7 +101,7 @@ and beside peers. Run it yourself: \`${facts.command}\`.
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')}.
 - What is measured has one core to itself (\`taskset\`); the load generator and PostgreSQL (durable, with a quarter of the memory as
-  shared buffers, otherwise as it comes) share the other. Some virtual machines do not enforce that; then only processor time counts.
+  shared buffers, ${facts.areHugePages ? 'in huge pages that were set aside for it as docs/scale.md advises, otherwise as it comes' : 'otherwise as it comes'}) share the other. Some virtual machines do not enforce that; then only processor time counts.
   Causeway runs as \`npm start\` runs it, with its access log. Only right answers count; a wrong one ends the run.
 - **Per core-second** is operations divided by the processor time that the server's process took: what one core answers when it
   has nothing else to do. On a quiet machine that is the rate by the clock; on a shared one the clock measures the neighbours.
@@ -165,7 +166,7 @@ ${rows.join('\n')}
 `;
 }
 
-function presentGrowth({ growth }: Results, { sharedBuffers }: RunFacts): string {
+function presentGrowth({ growth }: Results, { sharedBuffers, areHugePages }: RunFacts): string {
   const last = growth?.at(-1);
   if (!growth || !last) return '';
   const count = (value: number) => value.toLocaleString('en-US');
@@ -196,7 +197,7 @@ Databases of several sizes, filled by generation and measured in turns, without 
 reader's. Per core-second of server and PostgreSQL **together**, so these figures are lower than those above, where the server
 alone counts. After the colon: what an operation costs there, as a multiple of the smallest size (least and most of the rounds).
 \`GET /users/me\` only reads; *first in a minute* also notes the session as seen. It is not measured at the smallest size,
-where all would be met within the minute. PostgreSQL has ${gigabytes(sharedBuffers)} of shared buffers. The databases take ${gigabytes(all)} together, so
+where all would be met within the minute. PostgreSQL has ${gigabytes(sharedBuffers)} of shared buffers, ${areHugePages ? 'in huge pages' : 'in pages of 4 kB'}. The databases take ${gigabytes(all)} together, so
 ${
   all <= sharedBuffers
     ? 'all of each is read from there'

@@ -1,4 +1,4 @@
-// Interleaved rounds: A B C, A B C, A B C. What the machine does besides meets all alike, so ratios hold within a run.
+// Interleaved rounds: A B C, C B A, A B C. What the machine does besides meets all alike, so ratios hold within a run.
 // The warm-up and the counted time of a round are measured in processor time of the server, not by the clock: on a shared
 // machine a server that gets a tenth of a core needs ten times as long until its code is compiled.
 
@@ -25,10 +25,17 @@ export type Measurement = {
   p50: number[];
   p99: number[];
 };
-/** How long: rounds; seconds of the server's processor time before and while counting; the longest by the clock. */
-export type Effort = { rounds: number; warmUp: number; seconds: number; most: number };
+/**
+ * How long: how often servers are started, and rounds of each start; seconds of the server's processor time before and while
+ * counting; the longest by the clock. The same program started twice differs by some tenth for as long as it runs, by where its
+ * memory came to lie and what was compiled when: rounds of one start alone would be surer of a ratio than they may be.
+ */
+export type Effort = { starts: number; rounds: number; warmUp: number; seconds: number; most: number };
 
-/** Measures subjects in turns, each at least once in every round. */
+/** How much of the first warm-up there is before later rounds. */
+const WARM_AGAIN = 1 / 128;
+
+/** Measures subjects in turns, each once in every round; every other round in the opposite order. */
 export async function measure(
   subjects: readonly Subject[],
   effort: Effort,
@@ -40,10 +47,11 @@ export async function measure(
     ...{ perSecond: [] as number[], perCoreSecond: [] as number[], p50: [] as number[], p99: [] as number[] },
   }));
   for (let round = 0; round < effort.rounds; round++) {
-    for (const [index, subject] of subjects.entries()) {
+    const inTurn = [...subjects.entries()];
+    for (const [index, subject] of round % 2 === 0 ? inTurn : inTurn.reverse()) {
       const { server, conversation, connections, alsoPid } = subject;
       // Compiled code stays; after the first round there is less to warm.
-      const warmUp = round === 0 ? effort.warmUp : effort.warmUp / 64;
+      const warmUp = round === 0 ? effort.warmUp : effort.warmUp * WARM_AGAIN;
       const target = { ...server, conversation, ...(connections && { connections }), ...(alsoPid && { alsoPid }) };
       const sample = await drive(target, { ...effort, warmUp });
       const one = found[index];
@@ -54,13 +62,27 @@ export async function measure(
       one.p99.push(quantile(sample.latencies, 0.99));
     }
   }
+  tell(found, say);
+  return found;
+}
+
+/** Adds what more rounds found to what is known. */
+export function mergeInto(found: Measurement[], more: readonly Measurement[]): void {
+  for (const one of more) {
+    const known = found.find(({ name }) => name === one.name);
+    if (!known) found.push(one);
+    else for (const key of ['perSecond', 'perCoreSecond', 'p50', 'p99'] as const) known[key].push(...one[key]);
+  }
+}
+
+/** Says what was found, and how busy the machine was. */
+export function tell(found: readonly Measurement[], say: (line: string) => void): void {
   for (const one of found) say(presentMeasurement(one));
   say(
     `  load of the machine meanwhile: ${loadavg()
       .map((value) => value.toFixed(1))
       .join(' ')}`,
   );
-  return found;
 }
 
 /** A measurement in one line. */

@@ -4,36 +4,35 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import * as says from './conversations.ts';
 import { CORES, canPin, type Measured, startMeasured } from './processes.ts';
-import { type Effort, type Measurement, measure, presentMeasurement, type Subject } from './rounds.ts';
+import { type Effort, type Measurement, measure, mergeInto, type Subject, tell } from './rounds.ts';
 import type { Stage } from './stage.ts';
 
 export type Runner = { stage: Stage; effort: Effort; say(line: string): void };
 
-type Parts = { name: string; title: string; conversation: Subject['conversation'] };
-type Group = { start(): Promise<Measured>; parts: readonly Parts[] };
+/** Something to measure, and how its server is started: of those with the same function, once. */
+type Part = Omit<Subject, 'server'> & { start(): Promise<Measured> };
+
+// What is held against each other stands side by side: on a shared machine the speed of a second says little of the next.
 
 export async function measureUsersMe({ stage, effort, say }: Runner): Promise<Measurement[]> {
   const me = says.usersMe(stage);
-  return measureGroups(
-    [
-      one(yardstick(stage, 'bare_http'), 'bare', 'bare `node:http`', says.bareHttp),
-      one(yardstick(stage, 'bare_select'), 'bare-select', 'bare, one batched select', says.bareSelect),
-      {
-        start: () => stage.startCauseway(),
-        parts: [
-          { name: 'me', title: 'Causeway `GET /users/me`, signed in', conversation: me },
-          { name: 'me-401', title: 'Causeway `GET /users/me`, 401', conversation: says.usersMeAnonymous },
-        ],
-      },
-      one(
-        () => stage.startCauseway({ env: { CAUSEWAY_SESSION_MEMORY: '0' } }),
-        'me-database',
-        'Causeway `GET /users/me`, without session memory',
-        me,
+  const causeway = () => stage.startCauseway();
+  const withoutMemory = () => stage.startCauseway({ env: { CAUSEWAY_SESSION_MEMORY: '0' } });
+  return measureParts(
+    () => [
+      part(
+        oidcProvider(stage, 'memory'),
+        'oidc-userinfo',
+        'node-oidc-provider userinfo, memory',
+        providerSays.userinfo,
       ),
-      one(oidcProvider(stage, 'memory'), 'oidc-userinfo', 'node-oidc-provider userinfo, memory', providerSays.userinfo),
-      one(betterAuth(stage, '0'), 'better', 'better-auth get-session, PostgreSQL', says.getSession()),
-      one(betterAuth(stage, '1'), 'better-cached', 'better-auth get-session, cookie cache', says.getSession()),
+      part(yardstick(stage, 'bare_http'), 'bare', 'bare `node:http`', says.bareHttp),
+      part(causeway, 'me', 'Causeway `GET /users/me`, signed in', me),
+      part(betterAuth(stage, '0'), 'better', 'better-auth get-session, PostgreSQL', says.getSession()),
+      part(betterAuth(stage, '1'), 'better-cached', 'better-auth get-session, cookie cache', says.getSession()),
+      part(causeway, 'me-401', 'Causeway `GET /users/me`, 401', says.usersMeAnonymous),
+      part(withoutMemory, 'me-database', 'Causeway `GET /users/me`, without session memory', me),
+      part(yardstick(stage, 'bare_select'), 'bare-select', 'bare, one batched select', says.bareSelect),
     ],
     effort,
     say,
@@ -41,18 +40,19 @@ export async function measureUsersMe({ stage, effort, say }: Runner): Promise<Me
 }
 
 export async function measureHop({ stage, effort, say }: Runner): Promise<Measurement[]> {
-  return measureGroups(
-    [
-      one(yardstick(stage, 'bare_flow'), 'bare-flow', 'bare code flow, batched', says.bareFlow),
-      {
-        start: () => stage.startCauseway(),
-        parts: [
-          { name: 'hop', title: 'Causeway hop', conversation: says.hop(stage) },
-          { name: 'hop-site', title: 'Causeway hop from a site (3 requests)', conversation: says.hopFromSite(stage) },
-        ],
-      },
-      one(oidcProvider(stage, 'memory'), 'oidc-flow-memory', 'node-oidc-provider code flow, memory', providerSays.flow),
-      one(oidcProvider(stage, 'postgres'), 'oidc-flow', 'node-oidc-provider code flow, PostgreSQL', providerSays.flow),
+  const causeway = () => stage.startCauseway();
+  return measureParts(
+    () => [
+      part(yardstick(stage, 'bare_flow'), 'bare-flow', 'bare code flow, batched', says.bareFlow),
+      part(causeway, 'hop', 'Causeway hop', says.hop(stage)),
+      part(oidcProvider(stage, 'postgres'), 'oidc-flow', 'node-oidc-provider code flow, PostgreSQL', providerSays.flow),
+      part(causeway, 'hop-site', 'Causeway hop from a site (3 requests)', says.hopFromSite(stage)),
+      part(
+        oidcProvider(stage, 'memory'),
+        'oidc-flow-memory',
+        'node-oidc-provider code flow, memory',
+        providerSays.flow,
+      ),
     ],
     effort,
     say,
@@ -60,65 +60,81 @@ export async function measureHop({ stage, effort, say }: Runner): Promise<Measur
 }
 
 export async function measureProvider({ stage, effort, say }: Runner): Promise<Measurement[]> {
-  const ours = sayingsOf(says.causewayProvider(stage));
-  const parts = (prefix: string, title: string, sayings: typeof ours): Parts[] => [
-    { name: `${prefix}-flow`, title: `${title} code flow`, conversation: sayings.flow },
-    { name: `${prefix}-refresh`, title: `${title} refresh`, conversation: sayings.refresh },
-    { name: `${prefix}-userinfo`, title: `${title} userinfo`, conversation: sayings.userinfo },
-    { name: `${prefix}-introspection`, title: `${title} introspection`, conversation: sayings.introspection },
+  const ours = { start: () => stage.startCauseway(), says: sayingsOf(says.causewayProvider(stage)) };
+  const theirs = { start: oidcProvider(stage, 'postgres'), says: providerSays };
+  const partsOf = (name: 'flow' | 'refresh' | 'userinfo' | 'introspection', title: string) => [
+    part(ours.start, `provider-${name}`, `Causeway ${title}`, ours.says[name]),
+    part(theirs.start, `oidc-pg-${name}`, `node-oidc-provider ${title}`, theirs.says[name]),
   ];
-  return measureGroups(
-    [
-      { start: () => stage.startCauseway(), parts: parts('provider', 'Causeway', ours) },
-      { start: oidcProvider(stage, 'postgres'), parts: parts('oidc-pg', 'node-oidc-provider', providerSays) },
+  return measureParts(
+    () => [
+      ...partsOf('flow', 'code flow'),
+      ...partsOf('refresh', 'refresh'),
+      ...partsOf('userinfo', 'userinfo'),
+      ...partsOf('introspection', 'introspection'),
     ],
     effort,
     say,
   );
 }
 
-export async function measureLogin({ stage, effort, say }: Runner): Promise<Measurement[]> {
-  const login = await stage.startCauseway({ env: { CAUSEWAY_HASHING_CONCURRENCY: '1' } });
-  const bare = ['@node-rs/argon2', 'argon2'].map((library) => ({ library, found: emptyMeasurement(library) }));
-  const found: Measurement[] = [];
-  try {
-    for (let round = 0; round < effort.rounds; round++) {
-      for (const { library, found: bareOne } of bare) {
-        const { operations, seconds, cpu } = runBareArgon2id(library, effort.seconds);
-        bareOne.perSecond.push(operations / seconds);
-        bareOne.perCoreSecond.push(operations / cpu);
-        bareOne.p50.push((1000 * seconds) / operations);
-        bareOne.p99.push((1000 * seconds) / operations);
+/** One process on one core against two on two. */
+export async function measureProcesses({ stage, effort, say }: Runner): Promise<Measurement[]> {
+  const [one, two] = [
+    () => stage.startCauseway({ env: { CAUSEWAY_PROCESSES: '1' } }),
+    () => stage.startCauseway({ env: { CAUSEWAY_PROCESSES: '2' }, cores: CORES.both }),
+  ];
+  const me = says.usersMe(stage);
+  return measureParts(
+    () => [
+      part(one, 'me-one', '`GET /users/me`, one process', me),
+      part(two, 'me-two', '`GET /users/me`, two processes', me),
+    ],
+    effort,
+    say,
+  );
+}
+
+export async function measureLogin({ stage, effort: usual, say }: Runner): Promise<Measurement[]> {
+  // A hash takes some 25 ms: in less time there would be too few.
+  const effort = { ...usual, rounds: 1, seconds: 2 * usual.seconds };
+  const found = ['@node-rs/argon2', 'argon2'].map(emptyMeasurement);
+  for (let start = 0; start < usual.starts; start++) {
+    const server = await stage.startCauseway({ env: { CAUSEWAY_HASHING_CONCURRENCY: '1' } });
+    const subject = {
+      ...{ name: 'login', title: 'Causeway `POST /login`', server, connections: 16 },
+      conversation: says.login(stage),
+    };
+    try {
+      for (let round = 0; round < usual.rounds; round++) {
+        for (const bare of found.filter(({ library }) => library !== undefined)) addBareArgon2id(bare, effort.seconds);
+        const warmUp = round === 0 ? effort.warmUp : 0;
+        mergeInto(found, await measure([subject], { ...effort, warmUp }, () => undefined));
       }
-      const subject = {
-        name: 'login',
-        title: 'Causeway `POST /login`',
-        server: login,
-        conversation: says.login(stage),
-      };
-      const once = { ...effort, rounds: 1, warmUp: round === 0 ? effort.warmUp : 0 };
-      const [more] = await measure([{ ...subject, connections: 16 }], once, () => undefined);
-      if (more) mergeInto(found, more);
+    } finally {
+      await server.stop();
     }
-  } finally {
-    await login.stop();
   }
-  const all = [...bare.map(({ found: bareOne }) => bareOne), ...found];
-  for (const each of all) say(presentMeasurement(each));
-  return all;
+  tell(found, say);
+  return found;
 }
 
-function mergeInto(found: Measurement[], more: Measurement) {
-  const known = found.find(({ name }) => name === more.name);
-  if (!known) found.push(more);
-  else for (const key of ['perSecond', 'perCoreSecond', 'p50', 'p99'] as const) known[key].push(...more[key]);
-}
+type LibraryMeasurement = Measurement & { library?: string };
 
-const emptyMeasurement = (library: string): Measurement => ({
+const emptyMeasurement = (library: string): LibraryMeasurement => ({
   name: `argon2id ${library}`,
   title: `bare argon2id by \`${library}\``,
+  library,
   ...{ perSecond: [], perCoreSecond: [], p50: [], p99: [] },
 });
+
+function addBareArgon2id(to: LibraryMeasurement, seconds: number): void {
+  const { operations, seconds: took, cpu } = runBareArgon2id(to.library ?? '', seconds);
+  to.perSecond.push(operations / took);
+  to.perCoreSecond.push(operations / cpu);
+  to.p50.push((1000 * took) / operations);
+  to.p99.push((1000 * took) / operations);
+}
 
 function runBareArgon2id(library: string, seconds: number): { operations: number; seconds: number; cpu: number } {
   const program = join(import.meta.dirname, 'yardsticks/bare_argon2id.ts');
@@ -129,28 +145,35 @@ function runBareArgon2id(library: string, seconds: number): { operations: number
   return JSON.parse(ran.stdout) as { operations: number; seconds: number; cpu: number };
 }
 
-/** Starts what is measured, each process once, and stops it whatever happens. */
-async function measureGroups(groups: readonly Group[], effort: Effort, say: Runner['say']): Promise<Measurement[]> {
-  const running: Measured[] = [];
-  try {
-    const subjects: Subject[] = [];
-    for (const { start, parts } of groups) {
-      const server = await start();
-      running.push(server);
-      subjects.push(...parts.map((part) => ({ ...part, server })));
+/** Measures parts with servers that are started for it, again and again, each once a time; they are stopped whatever happens. */
+async function measureParts(
+  partsOf: () => readonly Part[],
+  effort: Effort,
+  say: Runner['say'],
+): Promise<Measurement[]> {
+  const found: Measurement[] = [];
+  for (let times = 0; times < effort.starts; times++) {
+    const running = new Map<Part['start'], Measured>();
+    try {
+      const subjects: Subject[] = [];
+      for (const { start, ...more } of partsOf()) {
+        const server = running.get(start) ?? (await start());
+        running.set(start, server);
+        subjects.push({ ...more, server });
+      }
+      mergeInto(found, await measure(subjects, effort, () => undefined));
+    } finally {
+      for (const server of running.values()) await server.stop();
     }
-    return await measure(subjects, effort, say);
-  } finally {
-    for (const server of running) await server.stop();
   }
+  tell(found, say);
+  return found;
 }
 
-const one = (
-  start: () => Promise<Measured>,
-  name: string,
-  title: string,
-  conversation: Subject['conversation'],
-): Group => ({ start, parts: [{ name, title, conversation }] });
+const part = (start: Part['start'], name: string, title: string, conversation: Part['conversation']): Part => ({
+  start,
+  ...{ name, title, conversation },
+});
 
 const yardstick = (stage: Stage, name: string) => () =>
   startMeasured({

@@ -6,7 +6,7 @@ import { judge, type Results } from '../../bench/goals.ts';
 import type { GrowthStep } from '../../bench/growth.ts';
 import { drawPlots, presentPage } from '../../bench/performance_page.ts';
 import { plotBars } from '../../bench/plot.ts';
-import { type Measurement, presentMeasurement, round } from '../../bench/rounds.ts';
+import { type Measurement, mergeInto, presentMeasurement, round } from '../../bench/rounds.ts';
 import { quantile, rangeOf, summarise } from '../../bench/statistics.ts';
 
 const measured = (name: string, ...perCoreSecond: number[]): Measurement => ({
@@ -220,6 +220,7 @@ const FACTS = {
   load: ['0.1', '2.0'],
   effort: '3 interleaved rounds.',
   sharedBuffers: 6e9,
+  areHugePages: true,
   versions: { PostgreSQL: '18.4' },
   configurations: [{ path: 'bench/peers/x.mjs', text: 'x();\n' }],
 } as const;
@@ -239,9 +240,36 @@ test('the page says which part of the grown databases PostgreSQL has in memory o
   const pageOf = (costs: readonly number[][]) => presentPage({ measurements: [], growth: grown(costs) }, FACTS);
   t.regex(
     pageOf([[100], [103], [106]]),
-    /6\.0 GB of shared buffers\. The databases take 1\.1 GB together, so\nall of each/,
+    /6\.0 GB of shared buffers, in huge pages\. The databases take 1\.1 GB together, so\nall of each/,
   );
   t.regex(pageOf([[100], [103], [106], [109]]), /take 11\.1 GB together, so\n54 % of them can be read from there/);
+});
+
+test('the page says what pages PostgreSQL has its memory in', (t) => {
+  const pageOf = (areHugePages: boolean) =>
+    presentPage({ measurements: [], growth: grown([[100], [103], [106]]) }, { ...FACTS, areHugePages });
+  t.regex(pageOf(true), /shared buffers, in huge pages that were set aside for it/);
+  const usual = pageOf(false);
+  t.regex(usual, /of shared buffers, in pages of 4 kB\./);
+  t.false(usual.includes('huge pages'));
+});
+
+test('rounds of several starts are those of one measurement', (t) => {
+  const found = [measured('me', 100, 120)];
+  mergeInto(found, [measured('me', 110), measured('bare', 90)]);
+  t.deepEqual(
+    found.map(({ name, perCoreSecond, perSecond, p50, p99 }) => [
+      name,
+      perCoreSecond,
+      perSecond,
+      p50.length,
+      p99.length,
+    ]),
+    [
+      ['me', [100, 120, 110], [50, 60, 55], 3, 3],
+      ['bare', [90], [45], 1, 1],
+    ],
+  );
 });
 
 test('a measurement is told in one line', (t) => {
