@@ -98,7 +98,8 @@ export async function measureProcesses({ stage, effort, say }: Runner): Promise<
 export async function measureLogin({ stage, effort: usual, say }: Runner): Promise<Measurement[]> {
   // A hash takes some 25 ms: in less time there would be too few.
   const effort = { ...usual, rounds: 1, seconds: 2 * usual.seconds };
-  const found = ['@node-rs/argon2', 'argon2'].map(emptyMeasurement);
+  const bare = ['@node-rs/argon2', 'argon2'].map((library) => ({ library, found: emptyMeasurement(library) }));
+  const login: Measurement[] = [];
   for (let start = 0; start < usual.starts; start++) {
     const server = await stage.startCauseway({ env: { CAUSEWAY_HASHING_CONCURRENCY: '1' } });
     const subject = {
@@ -107,29 +108,27 @@ export async function measureLogin({ stage, effort: usual, say }: Runner): Promi
     };
     try {
       for (let round = 0; round < usual.rounds; round++) {
-        for (const bare of found.filter(({ library }) => library !== undefined)) addBareArgon2id(bare, effort.seconds);
+        for (const { library, found } of bare) addBareArgon2id(found, library, effort.seconds);
         const warmUp = round === 0 ? effort.warmUp : 0;
-        mergeInto(found, await measure([subject], { ...effort, warmUp }, () => undefined));
+        mergeInto(login, await measure([subject], { ...effort, warmUp }, () => undefined));
       }
     } finally {
       await server.stop();
     }
   }
-  tell(found, say);
-  return found;
+  const all = [...bare.map(({ found }) => found), ...login];
+  tell(all, say);
+  return all;
 }
 
-type LibraryMeasurement = Measurement & { library?: string };
-
-const emptyMeasurement = (library: string): LibraryMeasurement => ({
+const emptyMeasurement = (library: string): Measurement => ({
   name: `argon2id ${library}`,
   title: `bare argon2id by \`${library}\``,
-  library,
   ...{ perSecond: [], perCoreSecond: [], p50: [], p99: [] },
 });
 
-function addBareArgon2id(to: LibraryMeasurement, seconds: number): void {
-  const { operations, seconds: took, cpu } = runBareArgon2id(to.library ?? '', seconds);
+function addBareArgon2id(to: Measurement, library: string, seconds: number): void {
+  const { operations, seconds: took, cpu } = runBareArgon2id(library, seconds);
   to.perSecond.push(operations / took);
   to.perCoreSecond.push(operations / cpu);
   to.p50.push((1000 * took) / operations);
@@ -152,13 +151,13 @@ async function measureParts(
   say: Runner['say'],
 ): Promise<Measurement[]> {
   const found: Measurement[] = [];
-  for (let times = 0; times < effort.starts; times++) {
+  for (let start = 0; start < effort.starts; start++) {
     const running = new Map<Part['start'], Measured>();
     try {
       const subjects: Subject[] = [];
-      for (const { start, ...more } of partsOf()) {
-        const server = running.get(start) ?? (await start());
-        running.set(start, server);
+      for (const { start: startServer, ...more } of partsOf()) {
+        const server = running.get(startServer) ?? (await startServer());
+        running.set(startServer, server);
         subjects.push({ ...more, server });
       }
       mergeInto(found, await measure(subjects, effort, () => undefined));
