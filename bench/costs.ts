@@ -108,7 +108,9 @@ async function walPosition(stage: Stage): Promise<number> {
   return Number(rows[0]?.bytes);
 }
 
-export type Storm = { cores: 'one' | 'two'; quiet: number; storm: number; signIns: number };
+/** What page views met, round by round: their p99 in milliseconds, and how many sign-ins a second there were beside them. */
+export type StormRound = { quiet: number; storm: number; signIns: number };
+export type Storm = { cores: 'one' | 'two'; rounds: readonly StormRound[] };
 
 /** Page views as they come, far from what the server could answer: some 800 a second. */
 const READERS = { connections: 32, restMs: 40 };
@@ -128,7 +130,7 @@ export async function measureStorm({ stage, effort: usual, say }: Runner): Promi
       env: { CAUSEWAY_HASHING_CONCURRENCY: '1' },
       cores: cores === 'one' ? CORES.server : CORES.both,
     });
-    const [quiet, storm, signIns]: [number[], number[], number[]] = [[], [], []];
+    const rounds: StormRound[] = [];
     try {
       const me = { ...server, conversation: says.usersMe(stage) };
       const signingIn = { ...server, conversation: says.login(stage), connections: SIGN_INS };
@@ -136,20 +138,18 @@ export async function measureStorm({ stage, effort: usual, say }: Runner): Promi
       await beside(signingIn, () => drive(me, { ...effort, seconds: 0 }));
       const rested = () => drive({ ...me, ...READERS }, { warmUp: 0, seconds: Infinity, most: effort.seconds });
       for (let round = 0; round < effort.rounds; round++) {
-        quiet.push(quantile((await rested()).latencies, 0.99));
+        const quiet = quantile((await rested()).latencies, 0.99);
         const { result, perSecond } = await beside(signingIn, rested);
-        storm.push(quantile(result.latencies, 0.99));
-        signIns.push(perSecond);
+        rounds.push({ quiet, storm: quantile(result.latencies, 0.99), signIns: perSecond });
       }
     } finally {
       await server.stop();
     }
-    const median = (values: readonly number[]) => summarise(values).median;
-    const one = { cores, quiet: median(quiet), storm: median(storm), signIns: median(signIns) };
+    const of = (key: keyof StormRound) => summarise(rounds.map((one) => one[key])).median;
     say(
-      `  /users/me p99, ${cores} core(s): ${one.quiet.toFixed(1)} ms quiet, ${one.storm.toFixed(1)} ms in a storm of ${one.signIns.toFixed(0)} sign-ins/s`,
+      `  /users/me p99, ${cores} core(s): ${of('quiet').toFixed(1)} ms quiet, ${of('storm').toFixed(1)} ms in a storm of ${of('signIns').toFixed(0)} sign-ins/s`,
     );
-    found.push(one);
+    found.push({ cores, rounds });
   }
   return found;
 }

@@ -1,7 +1,7 @@
 // What was promised, what was measured, and whether it is so: the table of docs/performance.md. Pure; ratios are
 // medians of those within a round.
 
-import type { OperationCost, Storm } from './costs.ts';
+import type { OperationCost, Storm, StormRound } from './costs.ts';
 import { extrapolate, type Growth, hourlyGrowth } from './extrapolation.ts';
 import type { GrowthStep } from './growth.ts';
 import type { MemoryUse } from './memory.ts';
@@ -99,28 +99,56 @@ const times = (value: number) => `${value >= 10 ? value.toFixed(0) : value.toFix
 /** Readers who rest are answered within a few milliseconds while nothing else happens; more tells of what else the machine does. */
 export const BUSY_QUIET_MS = 5;
 
+/** The p99 of one core against a time, that of two cores against the same round's without a storm. */
 function judgeStorm({ storm }: Results): GoalRow[] {
-  const [one, two] = [storm?.find(({ cores }) => cores === 'one'), storm?.find(({ cores }) => cores === 'two')];
-  const judged = (found: Storm | undefined, isReached: (found: Storm) => boolean) => {
-    if (!found) return { isReached: null };
-    return found.quiet > BUSY_QUIET_MS ? ({ isReached: null, isOpen: true } as const) : { isReached: isReached(found) };
-  };
+  const inMilliseconds = (value: number) => `${value.toFixed(1)} ms`;
   return [
-    {
+    stormRow(storm, {
+      cores: 'one',
       what: '`/users/me` p99 during a storm of sign-ins, one core',
       goal: '≤ 10 ms',
-      reached: one ? `${one.storm.toFixed(1)} ms (quiet ${one.quiet.toFixed(1)} ms)` : NOT_MEASURED,
-      ...judged(one, ({ storm }) => storm <= 10),
-    },
-    {
+      most: 10,
+      of: (round) => round.storm,
+      written: inMilliseconds,
+      beside: ({ quiet }) => `(quiet ${inMilliseconds(quiet)})`,
+    }),
+    stormRow(storm, {
+      cores: 'two',
       what: 'the same with a second core',
       goal: '≤ 2 × quiet',
-      reached: two
-        ? `${times(two.storm / two.quiet)} (${two.storm.toFixed(1)} : ${two.quiet.toFixed(1)} ms)`
-        : NOT_MEASURED,
-      ...judged(two, ({ quiet, storm }) => storm <= 2 * quiet),
-    },
+      most: 2,
+      of: (round) => round.storm / round.quiet,
+      written: times,
+      beside: ({ quiet, storm }) => `(${storm.toFixed(1)} : ${inMilliseconds(quiet)})`,
+    }),
   ];
+}
+
+type StormGoal = {
+  cores: Storm['cores'];
+  what: string;
+  goal: string;
+  most: number;
+  of(round: StormRound): number;
+  written(value: number): string;
+  beside(middle: { quiet: number; storm: number }): string;
+};
+
+function stormRow(
+  found: Results['storm'],
+  { cores, what, goal, most: wanted, of, written, beside }: StormGoal,
+): GoalRow {
+  const rounds = found?.find((one) => one.cores === cores)?.rounds ?? [];
+  if (rounds.length === 0) return { what, goal, reached: NOT_MEASURED, isReached: null };
+  const [quiet, storm] = [median(rounds.map((one) => one.quiet)), median(rounds.map((one) => one.storm))];
+  const { median: reached, least, most } = rangeOf(rounds.map(of));
+  const shown = `${written(reached)} ${beside({ quiet, storm })}`;
+  if (least <= wanted && wanted < most) {
+    const range = `${written(least)} to ${written(most)} by the rounds`;
+    return { what, goal, reached: `${shown}; ${range}`, isReached: null, isOpen: true };
+  }
+  if (quiet > BUSY_QUIET_MS) return { what, goal, reached: shown, isReached: null, isOpen: true };
+  return { what, goal, reached: shown, isReached: reached <= wanted };
 }
 
 const MOST_ROUND_TRIPS: readonly [title: string, most: number][] = [

@@ -33,13 +33,18 @@ export function createLog(options: { level: string; destination?: Destination })
   return Object.assign(log, { destination });
 }
 
-/** Standard output whose reader may go away: a closed pipe costs log lines, never the server. */
+/**
+ * Standard output, whose reader may go away: a closed pipe costs log lines, never the server. One for all loggers of the
+ * process, so their lines come in the order in which they were written.
+ */
 function standardOutput() {
-  const destination = pino.destination({ dest: 1, sync: false, minLength: 8192, periodicFlush: FLUSH_MS });
-  destination.on('error', () => undefined);
+  if (output) return output;
+  output = pino.destination({ dest: 1, sync: false, minLength: 8192, periodicFlush: FLUSH_MS });
+  output.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
-  return destination;
+  return output;
 }
+let output: ReturnType<typeof pino.destination> | null = null;
 
 /** What of an error may be logged: PostgreSQL's `detail` names the values that collided, an e-mail address perhaps. */
 function serialiseError(error: unknown): unknown {

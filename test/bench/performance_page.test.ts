@@ -1,6 +1,7 @@
 // The pure parts of the performance report: figures, verdicts, plots and the page.
 
 import test from 'ava';
+import type { Storm, StormRound } from '../../bench/costs.ts';
 import { extrapolate } from '../../bench/extrapolation.ts';
 import { judge, type Results } from '../../bench/goals.ts';
 import type { GrowthStep } from '../../bench/growth.ts';
@@ -108,8 +109,8 @@ test('round trips, memory and storm are held against their goals', (t) => {
     costs: [{ title: 'hop', roundTrips: 3.1, statements: 3, writes: 2, walBytes: 900 }],
     memory: { atRest: 90e6, inUse: 250e6, sessions: 1_000_000, soak: soak(100_000) },
     storm: [
-      { cores: 'one', quiet: 4, storm: 9, signIns: 30 },
-      { cores: 'two', quiet: 4, storm: 9, signIns: 30 },
+      { cores: 'one', rounds: stormy([4, 9], [4, 9]) },
+      { cores: 'two', rounds: stormy([4, 9], [4, 9]) },
     ],
   };
   t.like(rowOf(results, 'round trips to PostgreSQL: hop')[0], { reached: '3.1', isReached: true });
@@ -132,8 +133,39 @@ test('round trips, memory and storm are held against their goals', (t) => {
   });
   t.like(rowOf(results, '`/users/me` p99')[0], { isReached: true });
   t.like(rowOf(results, 'the same with a second core')[0], { isReached: false, reached: '2.25 × (9.0 : 4.0 ms)' });
-  const busy: Results = { measurements: [], storm: [{ cores: 'two', quiet: 66, storm: 74, signIns: 5 }] };
-  t.like(rowOf(busy, 'the same with a second core')[0], { isReached: null, isOpen: true });
+});
+
+/** Rounds of a storm: p99 without it and in it, in milliseconds. */
+const stormy = (...rounds: readonly [quiet: number, storm: number][]): StormRound[] =>
+  rounds.map(([quiet, storm]) => ({ quiet, storm, signIns: 30 }));
+
+test('a storm is judged where its rounds agree', (t) => {
+  const row = (cores: Storm['cores'], ...rounds: [number, number][]) =>
+    rowOf(
+      { measurements: [], storm: [{ cores, rounds: stormy(...rounds) }] },
+      cores === 'one' ? '`/users/me` p99' : 'the same with',
+    )[0];
+  t.like(row('one', [2, 8], [2, 9], [2, 10]), { isReached: true, reached: '9.0 ms (quiet 2.0 ms)' });
+  t.like(row('one', [2, 11], [2, 12], [2, 13]), { isReached: false });
+  t.like(row('one', [2, 9], [2, 9], [2, 11]), {
+    isReached: null,
+    isOpen: true,
+    reached: '9.0 ms (quiet 2.0 ms); 9.0 ms to 11.0 ms by the rounds',
+  });
+  // The medians of all are 4 and 2, twice as much; within their own rounds the ratios are 1, 4 and 2.
+  t.like(row('two', [4, 4], [1, 4], [2, 4]), {
+    isReached: null,
+    isOpen: true,
+    reached: '2.00 × (4.0 : 2.0 ms); 1.00 × to 4.00 × by the rounds',
+  });
+  t.like(row('two', [2, 4], [1, 2]), { isReached: true });
+  // A machine that is busy without a storm tells nothing.
+  t.like(row('two', [66, 74], [66, 74]), { isReached: null, isOpen: true });
+  t.like(row('one', [66, 74], [66, 74]), { isReached: null, isOpen: true });
+  t.like(rowOf({ measurements: [], storm: [] }, '`/users/me` p99')[0], {
+    isReached: null,
+    reached: 'not measured in this run',
+  });
 });
 
 /** Costs in microseconds at 5 thousand, 50 thousand, … sessions, one for each round. */
