@@ -25,13 +25,15 @@ export type Embedded = {
   url: string;
   /** Where its files are. */
   folder: string;
-  /** Stops it if this process started or adopted it; otherwise does nothing. */
+  /** Stops it if this process started it, or adopted it and nobody else uses it; otherwise does nothing. */
   stop(): Promise<void>;
 };
 
 type Owner = { uid: number; gid: number } | null;
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 const START_TIMEOUT_MS = 30_000;
+/** So long after its client has closed it, a connection may still be listed. */
+const LEAVING_MS = 1000;
 // PostgreSQL gets nothing of ours: initdb asks its PATH only for `locale`, and the server asks it for nothing.
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', TZ: 'UTC' };
 
@@ -59,7 +61,9 @@ export async function openEmbedded(options: {
     return {
       url: running.url,
       folder: placed.folder,
-      stop: options.mayAdopt ? () => stopProcess(running.pid) : async () => undefined,
+      stop: async () => {
+        if (options.mayAdopt && !(await staysInUse(running.url))) await stopProcess(running.pid);
+      },
     };
   }
   if (!existsSync(join(placed.folder, 'data', 'PG_VERSION'))) initialise(placed, owner);
@@ -242,6 +246,15 @@ async function answers(url: string): Promise<boolean> {
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** Whether others use it, and not only connections of ours that are just being closed. */
+async function staysInUse(url: string): Promise<boolean> {
+  for (const deadline = Date.now() + LEAVING_MS; Date.now() < deadline; ) {
+    if (!(await isUsedByOthers(url))) return false;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return true;
 }
 
 async function isUsedByOthers(url: string): Promise<boolean> {
