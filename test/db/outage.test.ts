@@ -31,17 +31,6 @@ const sessionsOf = async (id: string) =>
 const ready = () => send(server.opsPort as number, `http://127.0.0.1:${server.opsPort}/readyz`);
 const healthy = () => send(server.opsPort as number, `http://127.0.0.1:${server.opsPort}/healthz`);
 
-test.serial(
-  'a second start on the same folder, which finds the ports taken and ends, leaves the first its database',
-  async (t) => {
-    const second = await openEmbedded({ folder, mayAdopt: true });
-    t.is(second.url, postgres.url);
-    await second.stop();
-    const account = await server.makeAccount();
-    t.is((await server.browser().post(`${API}/login`, { email: account.email, password: PASSWORD })).status, 200);
-  },
-);
-
 // Serial: PostgreSQL is away for all tests of the file at once.
 test.serial(
   'reliability R-30, R-35: while PostgreSQL is away every answer is 503 with Retry-After, and service returns without a restart',
