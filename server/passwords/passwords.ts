@@ -2,8 +2,7 @@
 // uncapped sign-in storm stalls everything else. The queue is bounded too: who would wait too long is refused at once and told
 // when to come back.
 
-import PQueue from 'p-queue';
-import { AppError } from '../http/errors.ts';
+import { createAdmission } from './admission.ts';
 import { argon2id, isCurrent } from './argon2id.ts';
 import type { BreachedPasswords } from './breached.ts';
 import { createCommonPasswords } from './common.ts';
@@ -14,9 +13,6 @@ export { type BreachedPasswords, createBreachedPasswords } from './breached.ts';
 export { standInFor } from './foreign_hash.ts';
 export { type HashParameters, hashParametersSchema, toStoredHash } from './stored_form.ts';
 
-/** Some 1 to 4 s of work for one core, by the library: more would keep a reader waiting without a word. */
-const LONGEST_QUEUE_PER_CORE = 200;
-const RETRY_AFTER_SECONDS = 3;
 export const LONGEST_PASSWORD = 1024;
 
 export type Passwords = ReturnType<typeof createPasswords>;
@@ -27,21 +23,11 @@ export type Passwords = ReturnType<typeof createPasswords>;
  */
 export function createPasswords(options: { concurrency: number; isBreached?: BreachedPasswords | null }) {
   const common = createCommonPasswords();
-  const queue = new PQueue({ concurrency: options.concurrency });
-  const longestQueue = LONGEST_QUEUE_PER_CORE * options.concurrency;
+  const { admit, load } = createAdmission(options);
   // Verified against when there is no account, so that a stranger's sign-in takes as long as a wrong password.
   const nobody = argon2id.hash('nobody has this password');
   // That has started the threads.
   lowerPoolPriority();
-
-  async function admit<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    if (queue.size >= longestQueue)
-      throw new AppError('unavailable', {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-        detail: { reason: 'hashing queue full' },
-      });
-    return queue.add(work, signal ? { signal } : {}) as Promise<T>;
-  }
 
   /** The hash of a new password, as a PHC string. @throws AppError unavailable when too many are waiting */
   const hash = (password: string, signal?: AbortSignal): Promise<string> =>
@@ -86,9 +72,6 @@ export function createPasswords(options: { concurrency: number; isBreached?: Bre
     if (common.isMadeOf(normal, rules.context) || (await common.isCommon(normal))) return 'common';
     return (await options.isBreached?.(normal)) ? 'breached' : null;
   }
-
-  /** Waiting and running, for metrics. */
-  const load = () => ({ waiting: queue.size, running: queue.pending });
 
   return { hash, verify, checkNew, load };
 }
