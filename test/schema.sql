@@ -386,11 +386,11 @@ create table domain_sessions (
   created_at timestamp with time zone not null default causeway_now(),
   constraint domain_sessions_pkey PRIMARY KEY (id),
   constraint domain_sessions_host_fkey FOREIGN KEY (host) REFERENCES domains(host) ON DELETE CASCADE,
-  constraint domain_sessions_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE,
-  constraint domain_sessions_token_hash_key UNIQUE (token_hash)
+  constraint domain_sessions_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
 );
 CREATE INDEX domain_sessions_host ON public.domain_sessions USING btree (host);
 CREATE INDEX domain_sessions_session ON public.domain_sessions USING btree (session_id);
+CREATE INDEX domain_sessions_token ON public.domain_sessions USING hash (token_hash);
 CREATE TRIGGER causeway_domain_session_updated AFTER UPDATE ON public.domain_sessions FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION causeway_domain_session_changed();
 CREATE TRIGGER causeway_domain_sessions_deleted AFTER DELETE ON public.domain_sessions REFERENCING OLD TABLE AS was FOR EACH STATEMENT EXECUTE FUNCTION causeway_domain_sessions_deleted();
 
