@@ -9,7 +9,7 @@ import { AppError } from '../http/errors.ts';
 /** Some 1 to 4 s of work for one core, by the library: more would keep a reader waiting without a word. */
 const LONGEST_QUEUE_PER_CORE = 200;
 const RETRY_AFTER_SECONDS = 3;
-/** A tenth or less of what a hash takes. With 1 ms page views still waited for up to 15 ms, with 4 ms no less than with 2. */
+/** Little beside a hash, which takes 12 to 50 ms. With 1 ms page views still waited for up to 15 ms, with 4 ms no less than with 2. */
 const REST_MS = 2;
 
 export type Admission = ReturnType<typeof createAdmission>;
