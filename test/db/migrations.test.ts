@@ -28,6 +28,36 @@ async function describe(url: string): Promise<string> {
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
 
+test('an index that was made beforehand is taken, and made anew where that did not end well', async (t) => {
+  const database = await createDatabase({ isEmpty: true });
+  await migrate(database.url);
+  const knex = knexModule.knex(databaseKnexConfig({ url: database.url, poolSize: 2, applicationName: 'test' }));
+  const { down, up } = await import('../../migrations/20261127100000_sessions_token_hash.ts');
+  const read = async () =>
+    (
+      await knex.raw(
+        "select oid::text, indisvalid as valid from pg_index join pg_class on oid = indexrelid where relname = 'domain_sessions_token'",
+      )
+    ).rows;
+  const begin = async () => {
+    await down(knex);
+    t.deepEqual(await read(), []);
+    await knex.raw('create index concurrently domain_sessions_token on domain_sessions using hash (token_hash)');
+    return (await read())[0].oid;
+  };
+  const made = await begin();
+  await up(knex);
+  t.deepEqual(await read(), [{ oid: made, valid: true }]);
+  const broken = await begin();
+  await knex.raw('update pg_index set indisvalid = false where indexrelid = ?', [broken]);
+  await up(knex);
+  const [anew] = await read();
+  t.true(anew.valid);
+  t.not(anew.oid, broken);
+  await knex.destroy();
+  await database.drop();
+});
+
 test('every migration goes down again, and up - down - up leaves the same schema', async (t) => {
   const database = await createDatabase({ isEmpty: true });
   const names = await migrate(database.url);
