@@ -1,5 +1,6 @@
-// The machines of a cluster as processes on loopback addresses: three with etcd, Patroni and PostgreSQL, HAProxy, and nodes
-// of Causeway. The configuration files of this folder are used as they stand but for addresses, folders and passwords.
+// The machines of a cluster as processes on loopback addresses: three with etcd, Patroni and PostgreSQL, HAProxy on both sides of
+// the nodes, and nodes of Causeway. The configuration files of this folder are used as they stand but for addresses, folders,
+// passwords, and what only root may do.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -32,6 +33,10 @@ const PROGRAMS = [
 ] as const;
 const SECRET = randomBytes(32).toString('base64url');
 const FRONT = { readers: 18_080, primary: 15_000, replica: 15_001 } as const;
+/** In the samples: the address of the machine that a file is for. */
+const OWN_ADDRESS = '10.0.0.11';
+const SIDES = ['database', 'readers'] as const;
+type Side = (typeof SIDES)[number];
 const PASSWORDS = {
   'a long random password of the superuser': randomBytes(18).toString('base64url'),
   'a long random password of the standbys': randomBytes(18).toString('base64url'),
@@ -49,6 +54,8 @@ const superuser = (address: string, port: number) =>
   `postgres://postgres:${PASSWORDS['a long random password of the superuser']}@${address}:${port}/postgres`;
 /** The primary, through HAProxy. */
 export const SUPERUSER_URL = superuser('127.0.0.1', FRONT.primary);
+/** A standby, through HAProxy. */
+export const REPLICA_URL = superuser('127.0.0.1', FRONT.replica);
 /** PostgreSQL of one machine, whatever it takes itself for. */
 export const directUrl = (machine: Machine) => superuser(ADDRESSES[machine], 5432);
 
@@ -79,6 +86,7 @@ export function createCluster() {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-ha-'));
   if (user) chownSync(folder, user.uid, user.gid);
   const processes = new Map<string, ChildProcess>();
+  let isClosing = false;
 
   function run(
     name: string,
@@ -86,6 +94,7 @@ export function createCluster() {
     values: readonly string[],
     more: { env?: Record<string, string>; cwd?: string } = {},
   ) {
+    if (isClosing) throw new Error('the cluster is being stopped');
     const log = openSync(join(folder, `${name}.log`), 'a');
     const child = spawn(program, values, {
       // Causeway reads the checkout, which may be readable by its owner alone; all others run without privileges.
@@ -107,13 +116,19 @@ export function createCluster() {
       .split('\n')
       .map((line) => ((line.match(/\.internal/g) ?? []).length === 1 ? line.replace('db1.', `${machine}.`) : line))
       .join('\n');
-    return fill(text, `${machine}-${sample}`, replacements);
+    return fill(text, `${machine}-${sample}`, { ...replacements, [OWN_ADDRESS]: ADDRESSES[machine] });
   }
 
   function fill(text: string, name: string, replacements: Record<string, string>): string {
     const all = { ...replacements, ...PASSWORDS };
     for (const [from, to] of Object.entries(all)) text = text.replaceAll(from, to);
-    for (const [host, address] of Object.entries(ADDRESSES)) text = text.replaceAll(`${host}.internal`, address);
+    const named = (line: string) =>
+      Object.entries(ADDRESSES).reduce((now, [host, address]) => now.replaceAll(`${host}.internal`, address), line);
+    // etcd takes no names for what it listens on, here as on real machines.
+    text = text
+      .split('\n')
+      .map((line) => (line.startsWith('listen-') ? line : named(line)))
+      .join('\n');
     const path = join(folder, name);
     writeFileSync(path, text, { mode: 0o600 });
     if (user) chownSync(path, user.uid, user.gid);
@@ -137,21 +152,27 @@ export function createCluster() {
     run(`patroni-${machine}`, 'patroni', [file]);
   }
 
+  /** Without its own user and log, which need root and a syslog. */
   function startHaproxy() {
-    const sample = readFileSync(join(import.meta.dirname, 'haproxy.cfg'), 'utf8')
-      .replace('bind :8080', `bind 127.0.0.1:${FRONT.readers}`)
-      .replace('bind 127.0.0.1:5000', `bind 127.0.0.1:${FRONT.primary}`)
-      .replace('bind 127.0.0.1:5001', `bind 127.0.0.1:${FRONT.replica}`);
-    run('haproxy', 'haproxy', ['-db', '-f', fill(sample, 'haproxy.cfg', { '/run/haproxy/admin.sock': adminSocket() })]);
+    for (const side of SIDES) {
+      const name = `haproxy-${side}.cfg`;
+      const sample = readFileSync(join(import.meta.dirname, name), 'utf8')
+        .replaceAll(/^ +(user|group|log) .*\n/gm, '')
+        .replace('bind :8080', `bind 127.0.0.1:${FRONT.readers}`)
+        .replace('bind 127.0.0.1:5000', `bind 127.0.0.1:${FRONT.primary}`)
+        .replace('bind 127.0.0.1:5001', `bind 127.0.0.1:${FRONT.replica}`);
+      const file = fill(sample, name, { '/run/haproxy/admin.sock': adminSocket(side) });
+      run(`haproxy-${side}`, 'haproxy', ['-db', '-f', file]);
+    }
   }
 
-  const adminSocket = () => join(folder, 'haproxy.sock');
+  const adminSocket = (side: Side) => join(folder, `haproxy-${side}.sock`);
 
-  /** What an operator types into HAProxy's socket, and its answer. */
+  /** What an operator types into the socket of the HAProxy in front of the nodes, and its answer. */
   function askHaproxy(command: string): Promise<string> {
     return new Promise((resolve, reject) => {
       let text = '';
-      const socket = connect(adminSocket(), () => socket.end(`${command}\n`));
+      const socket = connect(adminSocket('readers'), () => socket.end(`${command}\n`));
       socket.on('data', (chunk) => {
         text += chunk;
       });
@@ -254,6 +275,7 @@ export function createCluster() {
 
   /** Stops what runs, HAProxy last but etcd, and removes the folder. @param keeps leaves logs and data where they are */
   async function close({ keeps }: { keeps: boolean }) {
+    isClosing = true;
     const order = ['node', 'patroni', 'haproxy', 'etcd'];
     for (const kind of order) {
       const names = [...processes.keys()].filter((name) => name.startsWith(kind));

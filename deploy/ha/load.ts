@@ -27,11 +27,13 @@ export type Verdict = {
   unsure: number;
   lost: string[];
   resurrected: string[];
+  wrong: string[];
 };
 
 const NEWS = originOf('news');
 const SPORTS = originOf('sports');
 const PAUSE_MS = 50;
+const INSIST_MS = 120_000;
 const CHECKERS = 6;
 
 /** Starts so many readers, each living one life after the other. */
@@ -43,6 +45,8 @@ export function startLoad(workers: number) {
   const writes: { asked: number; answered: number }[] = [];
   const refusals: { at: number; what: string }[] = [];
   const resurrected: string[] = [];
+  /** What no server may ever answer, whatever goes wrong. */
+  const wrong: string[] = [];
   let isStopping = false;
 
   /** One act; null when it was not acknowledged. */
@@ -54,8 +58,7 @@ export function startLoad(workers: number) {
       if (kind !== 'users/me') writes.push({ asked, answered: performance.now() });
       return answer;
     }
-    const what = answer instanceof Error ? answer.message : `${answer.status} ${answer.text.slice(0, 120)}`;
-    refusals.push({ at: performance.now(), what: `${kind}: ${what}` });
+    refusals.push({ at: performance.now(), what: `${kind}: ${tell(answer)}` });
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     return null;
   }
@@ -96,7 +99,7 @@ export function startLoad(workers: number) {
   async function look({ browser, sites, email }: Session) {
     for (const site of sites) {
       const answer = await act('users/me', [200], () => browser.me(site));
-      if (answer && answer.json().user.email !== email) throw new Error(`somebody else's account on ${site}`);
+      if (answer && answer.json().user.email !== email) wrong.push(`${email} on ${site}: somebody else's account`);
     }
   }
 
@@ -137,7 +140,12 @@ export function startLoad(workers: number) {
     }
   }
 
-  const lives = Promise.all(Array.from({ length: workers }, live));
+  // A life that ends by an error is told with the verdict; the others go on.
+  const lives = Promise.all(
+    Array.from({ length: workers }, () =>
+      live().catch((error: Error) => void wrong.push(`a reader: ${error.message}`)),
+    ),
+  );
 
   /** Holds everything acknowledged so far against the servers. @param find which of these e-mail addresses have an account */
   async function verify(find: (emails: readonly string[]) => Promise<Set<string>>): Promise<Verdict> {
@@ -167,6 +175,7 @@ export function startLoad(workers: number) {
       unsure: sessions.filter(({ state }) => state === 'unsure').length,
       lost,
       resurrected: [...resurrected],
+      wrong: [...wrong],
     };
   }
 
@@ -196,11 +205,16 @@ export function startLoad(workers: number) {
 
 export type Load = ReturnType<typeof startLoad>;
 
-/** Asks until somebody answers for good: not 503, not a broken connection. */
+/** Asks until somebody answers for good: not 503, not a broken connection. @throws when nobody does for two minutes */
 async function insist(ask: () => Promise<Answer>): Promise<Answer> {
+  const end = performance.now() + INSIST_MS;
   for (;;) {
-    const answer = await ask().catch(() => null);
-    if (answer && answer.status < 500) return answer;
+    const answer = await ask().catch((error: Error) => error);
+    if (!(answer instanceof Error) && answer.status < 500) return answer;
+    if (performance.now() > end) throw new Error(`no answer for ${INSIST_MS / 1000} s: ${tell(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }
+
+const tell = (answer: Answer | Error) =>
+  answer instanceof Error ? answer.message : `${answer.status} ${answer.text.slice(0, 120)}`;

@@ -2,10 +2,22 @@
 // the number of promises that it broke.
 
 import pg from 'pg';
-import { type Cluster, directUrl, MACHINES, type Machine, type Node, SUPERUSER_URL, until } from './cluster.ts';
+import {
+  type Cluster,
+  directUrl,
+  MACHINES,
+  type Machine,
+  type Node,
+  REPLICA_URL,
+  SUPERUSER_URL,
+  until,
+} from './cluster.ts';
 import type { Load } from './load.ts';
 
 type Scene = { cluster: Cluster; load: Load; say(text: string): void; databaseUrl: string };
+
+/** Longer than `max_standby_streaming_delay`, after which a standby ends what stands in the way of the primary's clean-up. */
+const REPORT_SECONDS = 40;
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -31,6 +43,35 @@ async function tellRecovery({ load, say, cluster }: Scene, mishap: number, since
 async function tellWhole({ say, cluster }: Scene, moment: number, not: Machine | null) {
   await cluster.untilWhole(not);
   say(`whole again after ${seconds(performance.now() - moment)}`);
+}
+
+/** No mishap yet: a report reads what is written elsewhere, on a standby, and takes its time over it. */
+export async function readReplica({ load, say, cluster, databaseUrl }: Scene): Promise<number> {
+  const session = await load.signUp();
+  if (!session) throw new Error('nobody signed up');
+  const written = performance.now();
+  const replica = new pg.Client({
+    connectionString: REPLICA_URL.replace(/postgres$/, new URL(databaseUrl).pathname.slice(1)),
+  });
+  replica.on('error', () => undefined);
+  await replica.connect();
+  try {
+    const ask = async (text: string, values: unknown[] = []) => (await replica.query(text, values)).rows[0];
+    const count =
+      'select count(*)::integer as lines from audit_events e join accounts a on a.id = e.account_id where a.email = $1';
+    await until('the line of the audit log on a standby', async () => (await ask(count, [session.email])).lines > 0);
+    const lag = performance.now() - written;
+    const { is_standby: isStandby } = await ask('select pg_is_in_recovery() as is_standby');
+    const lines = await ask(
+      `select count(*)::integer as lines, pg_sleep(${REPORT_SECONDS}) from (select e.id from audit_events e offset 0) all_lines`,
+    );
+    say(
+      `replica, port 5001: ${isStandby ? 'a standby' : 'NO STANDBY'}; it has what was just written after ${Math.round(lag)} ms; a report over ${lines.lines} lines of the audit log, ${REPORT_SECONDS} s long, is not cancelled`,
+    );
+    return isStandby ? 0 : 1;
+  } finally {
+    await replica.end();
+  }
 }
 
 /** What a connection to the new primary can tell of how old its promises may be. */

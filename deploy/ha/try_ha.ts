@@ -7,10 +7,16 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { applicationUrl, createCluster, findPrograms, MACHINES, SUPERUSER_URL, until } from './cluster.ts';
 import { type Load, REALM, startLoad } from './load.ts';
-import { addAndRemoveNodes, cutPower, freezePatroni, freezeStandbys, killPostgres } from './mishaps.ts';
+import { addAndRemoveNodes, cutPower, freezePatroni, freezeStandbys, killPostgres, readReplica } from './mishaps.ts';
 
 const WORKERS = 6;
 const QUIET_SECONDS = 10;
+/** Signals that end the trial, and the exit codes by which a shell knows them. */
+const ENDINGS = [
+  ['SIGHUP', 129],
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const;
 const begun = performance.now();
 
 /** One line of the transcript, with the seconds since the start. */
@@ -27,8 +33,8 @@ async function main(): Promise<number> {
   for (const version of versions) console.log(version);
   console.log(`Node ${process.version}\n`);
   const cluster = createCluster();
-  process.once('SIGINT', () => void cluster.close({ keeps: false }).then(() => process.exit(130)));
-  process.once('SIGTERM', () => void cluster.close({ keeps: false }).then(() => process.exit(143)));
+  for (const [signal, code] of ENDINGS)
+    process.once(signal, () => void cluster.close({ keeps: false }).then(() => process.exit(code)));
   let load: Load | null = null;
   let keeps = true;
   try {
@@ -57,7 +63,7 @@ async function main(): Promise<number> {
         .join(', ')}`,
     );
     let faults = await verify(load, url);
-    for (const mishap of [killPostgres, cutPower, freezePatroni, freezeStandbys, addAndRemoveNodes]) {
+    for (const mishap of [readReplica, killPostgres, cutPower, freezePatroni, freezeStandbys, addAndRemoveNodes]) {
       console.log('');
       faults += await mishap({ cluster, load, say, databaseUrl: url });
       faults += await verify(load, url);
@@ -74,8 +80,10 @@ async function main(): Promise<number> {
     keeps = faults > 0 || process.argv.includes('--keep');
     return faults === 0 ? 0 : 1;
   } finally {
-    await load?.stop();
+    // With the nodes gone whoever still asks gets an end, too.
+    const stopped = load?.stop();
     await cluster.close({ keeps });
+    await stopped;
     if (keeps) console.log(`logs: ${cluster.folder}`);
   }
 }
@@ -111,8 +119,9 @@ async function verify(load: Load, url: string): Promise<number> {
     `ledger: ${verdict.signUps} accounts, ${verdict.signedIn} signed in, ${verdict.signedOut} signed out (${verdict.unsure} sign-outs without an answer)` +
       ` → acknowledged operations lost ${verdict.lost.length}, sessions resurrected ${verdict.resurrected.length}`,
   );
-  for (const fault of [...verdict.lost, ...verdict.resurrected].slice(0, 5)) say(`  ${fault}`);
-  return verdict.lost.length + verdict.resurrected.length;
+  const faults = [...verdict.lost, ...verdict.resurrected, ...verdict.wrong];
+  for (const fault of faults.slice(0, 5)) say(`  ${fault}`);
+  return faults.length;
 }
 
 const describe = (members: readonly { name: string; role: string; timeline?: number }[]) =>
