@@ -72,7 +72,11 @@ export async function createServices(options: {
     poolSize: config.poolSize,
     applicationName: 'causeway',
     namedStatements: config.namedStatements,
-    changes: { settle: (xid) => lease.settle(xid), note: (key) => lease.note(key) },
+    changes: {
+      settle: (xid) => lease.settle(xid),
+      settleAll: () => lease.settleAll(),
+      note: (key) => lease.note(key),
+    },
   });
   const notifications = openNotifications({ url: databaseUrl, log });
   const lease = openLease({ db, notifications, log });

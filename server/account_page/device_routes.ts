@@ -34,7 +34,10 @@ export function deviceRoutes(options: { db: Database; sessions: Sessions; pages:
     const signedIn = await admit(ctx, form);
     if (!signedIn) return;
     const found = UUID.test(form.session) ? await sessions.findOf(signedIn.account.id, form.session) : null;
-    if (!found) throw new AppError('not_found', { description: 'There is no such session.' });
+    if (!found) {
+      await db.settled();
+      throw new AppError('not_found', { description: 'There is no such session.' });
+    }
     // The own session ends by signing out.
     if (found.id === signedIn.session.id) return seeOther(ctx, '/logout');
     const { realmId, id: accountId } = signedIn.account;
@@ -50,7 +53,7 @@ export function deviceRoutes(options: { db: Database; sessions: Sessions; pages:
     const { realmId, id: accountId } = signedIn.account;
     const of = { realmId, accountId, except: signedIn.session.id };
     const why = { reason: 'ended-by-owner', address: addressOf(ctx) } as const;
-    await db.transaction((q) => sessions.revokeAllOf(q, of, why));
+    await sessions.endAllOf(of, why);
     leaveNote(ctx, 'others-ended');
     seeOther(ctx, PAGE);
   }

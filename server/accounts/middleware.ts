@@ -49,9 +49,12 @@ export function createReader(options: { accounts: Accounts }) {
     return signedIn;
   }
 
+  /** Whether a request carries anything that is, or was, or should be a credential. */
+  const hasCredential = (ctx: Context): boolean => readCredential(ctx).kind !== 'none';
+
   /** Whether a request carries a credential of any kind, live or not, that contradicts itself. */
   const isContradictory = (ctx: Context): boolean =>
     readCredential(ctx).kind === 'both' && ctx.state['signedIn'] === null;
 
-  return { noteFound, find, require, requireRecent, isContradictory };
+  return { noteFound, find, require, requireRecent, hasCredential, isContradictory };
 }

@@ -102,7 +102,7 @@ export function bridgekeeperSessionRoutes(options: {
 
   async function endSession(ctx: Context, signedIn: SignedIn | null) {
     const { realm, domain } = siteOf(ctx);
-    if (signedIn) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+    if (reader.hasCredential(ctx)) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
     clearCredential(ctx, domain.host);
     // Who has just left is not signed in again by itself.
     if (domain.role === 'client') keepQuiet(ctx, settingSeconds(realm.settings.auto_sso_quiet));
@@ -129,7 +129,10 @@ export function bridgekeeperSessionRoutes(options: {
     const { account } = await reader.requireRecent(ctx);
     const id = String(ctx['params']?.id ?? '');
     const found = UUID.test(id) ? await sessions.findOf(account.id, id) : null;
-    if (!found) throw new AppError('not_found', { description: 'None of your sessions has this id.' });
+    if (!found) {
+      await db.settled();
+      throw new AppError('not_found', { description: 'None of your sessions has this id.' });
+    }
     const why = { reason: 'ended-by-owner', address: addressOf(ctx) } as const;
     await sessions.end({ id: found.id, realmId: account.realmId, accountId: account.id }, why);
     ctx.body = { message: 'The session has ended on every domain.' };
@@ -143,9 +146,7 @@ export function bridgekeeperSessionRoutes(options: {
         description: 'Name a session, or send others=true to end all but this one.',
       });
     const of = { realmId: account.realmId, accountId: account.id, except: session.id };
-    const ended = await db.transaction((q) =>
-      sessions.revokeAllOf(q, of, { reason: 'ended-by-owner', address: addressOf(ctx) }),
-    );
+    const ended = await sessions.endAllOf(of, { reason: 'ended-by-owner', address: addressOf(ctx) });
     ctx.body = { message: 'All other sessions have ended.', ended };
   }
 

@@ -17,6 +17,8 @@ export type Which = { email: string } | { id: string } | { all: true };
 export async function endSessions(context: CommandContext, slug: string, which: Which): Promise<void> {
   const realm = await context.getRealm(slug);
   const count = await endWhich(context, realm, which);
+  // What somebody else has just ended counts as ended, too.
+  await context.db.settled();
   context.print(count === 1 ? '1 session ended' : `${count} sessions ended`);
 }
 
@@ -69,7 +71,10 @@ async function endOfAccount(
 
 async function endOne({ db, sessions }: CommandContext, realm: Realm, id: string): Promise<number> {
   const session = isUuid(id) ? await sessions.findIn(db, realm.id, id) : null;
-  if (!session) throw new CommandFailed(`Realm ${realm.slug} has no session ${id}.`);
+  if (!session) {
+    await db.settled();
+    throw new CommandFailed(`Realm ${realm.slug} has no session ${id}.`);
+  }
   return Number(await sessions.end(session, WHY));
 }
 

@@ -31,6 +31,10 @@ export function openChanger(options: {
         await start();
         await settlement.settle(xid);
       },
+      settleAll: async () => {
+        await start();
+        await settlement.settleAll();
+      },
     },
   });
   const settlement = createSettlement({ run: db.run, notifications, log: options.log });

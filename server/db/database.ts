@@ -18,14 +18,24 @@ export type Queryable = {
 
 /**
  * What is told of changes that make untrue what some node may have in memory (db/lease.ts).
- * begin: one is under way; settle: it is committed, and who made it gets its result when this is done; note: a key became
- * untrue for which nobody waits.
+ * begin: one is under way; settle: it is committed, and who made it gets its result when this is done; settleAll: the same for
+ * all that was committed lately, by whomever; note: a key became untrue for which nobody waits.
  */
-export type ChangeHook = { begin?(): void; settle(xid: string): Promise<void>; note?(key: string): void };
+export type ChangeHook = {
+  begin?(): void;
+  settle(xid: string): Promise<void>;
+  settleAll(): Promise<void>;
+  note?(key: string): void;
+};
 
 export type Database = Queryable & {
   /** Runs `work` in one transaction; up to 3 tries when PostgreSQL reports a deadlock or a serialisation failure. */
   transaction<T>(work: (q: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Waits until no node answers from memory what was made untrue before this call, by whomever: for who is asked to end
+   * something, finds that it is over, and is about to say so (reliability R-20).
+   */
+  settled(): Promise<void>;
   /** Connections in use and idle. */
   pool(): { used: number; free: number; waiting: number };
   close(): Promise<void>;
@@ -126,10 +136,10 @@ export function openDatabase(options: {
     return { used: tarn.numUsed(), free: tarn.numFree(), waiting: tarn.numPendingAcquires() };
   }
 
-  return { run, builder: knex, transaction, pool, close: () => knex.destroy() };
+  return { run, builder: knex, transaction, settled: changes.settleAll, pool, close: () => knex.destroy() };
 }
 
-/** SQLSTATE of the notices by which triggers tell what a transaction makes untrue: its xid, or a key that nobody waits for. */
+/** SQLSTATE of the messages by which triggers tell what a transaction makes untrue: its xid, or a key that nobody waits for. */
 const CHANGED = 'CW001';
 const TOLD = 'CW002';
 

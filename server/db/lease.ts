@@ -4,34 +4,41 @@
  *
  * The protocol
  *   A node renews its lease every 500 ms: one call that first writes the node's row (and so locks it) and then, with a later
- *   snapshot, returns every invalidation that may be new to it. The node drops these from memory, and only then counts the
- *   lease as lasting for 2 s less a margin from the moment at which it SENT the renewal, by a clock that never runs slow.
- *   Who makes something untrue writes an invalidation in the same transaction (triggers do). After the commit it reads, with a
- *   share lock, which nodes hold a lease, and answers once each of them has said that it dropped the key or its lease, as read,
+ *   snapshot, returns every invalidation that was committed since the snapshot of the last one. The node drops these from memory,
+ *   and only then counts the lease as lasting for 2 s less a margin from the moment at which it SENT the renewal, by a clock that
+ *   never runs slow. A renewal that finds no row makes it and is no lease; the next one follows at once.
+ *   Who makes something untrue writes an invalidation in the same transaction (triggers do). After the commit it reads the rows of
+ *   all nodes with a share lock, and answers once each that holds a lease has said that it dropped the key or its lease, as read,
  *   has run out (settlement.ts). Notifications only make that quick.
+ *   Who is asked to end something and finds that it is over answers the same way, for everything that was committed since a
+ *   snapshot that is as old as a lease: whoever ended it may still be waiting, or may have died.
  *   A node keeps what it read only if nothing that the row depends on was invalidated since before the read was sent.
  *
- * Why no answer from memory is ever older than an acknowledged change. Let the change commit at c, be acknowledged at a, and let
- * a request start after a and be answered from memory at t > a under a lease that renewal R gave.
- *   1. R's second snapshot is after c: R returned the invalidation, and the node dropped the entry before it used the lease.
+ * Why no answer from memory is ever older than an acknowledged change. Let the change commit at c, be acknowledged at a by whoever
+ * made it or found it made, and let a request start after a and be answered from memory at t > a under a lease that renewal R gave.
+ *   1. R's last snapshot is after c: R returned the invalidation, and the node dropped the entry before it used the lease.
  *      What it kept later was read after the drop (a read sent before it is not kept), so the read saw the change.
- *   2. R's second snapshot is before c: then R held its row lock before c. The changer's read with the share lock came after
- *      c, so it waited for R and saw its row. So a is after the node's word, which it gives once the key is dropped (as in 1),
- *      or after the end of R's lease by the database's clock. The node counts from before the database does and for less, so
- *      its lease was over at a, against t > a.
+ *   2. R's last snapshot is before c: then R held the lock on its row before c, a row that an earlier renewal had made and
+ *      committed. The read with the share lock came after c, so it found the row, whatever it said, waited for R and saw what R
+ *      wrote. So a is after the node's word, which it gives once the key is dropped (as in 1), or after the end of R's lease by
+ *      the database's clock. The node counts from before the database does and for less, so its lease was over at a, against
+ *      t > a. Who found the change made reads the same rows; it leaves the change out only if an old snapshot saw it, that is if
+ *      c is a lease or more ago, and R's lease with it.
  * A node that was frozen finds its clock past the end. A node that is deaf to notifications says its word with its next renewal,
  * after 500 ms at most; one that is cut off from the database as a whole is waited for until its lease is over. A node that
  * joins during a change is case 1 or 2 like any other. If the changer cannot read the nodes, it waits for as long as any lease
- * can last. If the commit's own answer is lost, nobody is told that the change holds.
+ * can last. If the commit's own answer is lost, nobody is told that the change holds, until somebody asks again.
  * A restarted or promoted server is another life of it ("incarnation"): rows may be missing that the last one had. Whoever
  * changes something waits for the whole lease while a life is younger than that, and a node that meets a new one forgets
- * everything. test/db/lease_model.test.ts explores every interleaving of these steps, with each safeguard removed in turn.
+ * everything. What is taken for granted: no clock is corrected faster than the margin allows for, and the database's wall clock
+ * is not set forward while it serves. test/db/lease_model.test.ts explores every interleaving of these steps, with each
+ * safeguard removed in turn.
  */
 
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../lib/log.ts';
 import { createSteadyClock } from '../lib/steady_clock.ts';
-import type { Database, Queryable } from './database.ts';
+import type { Database } from './database.ts';
 import type { Job } from './jobs.ts';
 import * as rules from './lease_state.ts';
 import type { Notifications } from './notify.ts';
@@ -39,8 +46,8 @@ import { createSettlement, LEASE_MS, WORDS_CHANNEL } from './settlement.ts';
 import { readStatement, writeStatement } from './statement.ts';
 
 const RENEW_EVERY_MS = 500;
-/** By how much less the node counts than the database: more than two clocks drift apart in one lease. */
-const MARGIN_MS = 100;
+/** By how much less the node counts than the database: more than two clocks drift apart in one lease, both being corrected as fast as chrony does it. */
+const MARGIN_MS = 400;
 const INVALIDATIONS_CHANNEL = 'causeway_invalidations';
 /** How long invalidations are kept for nodes that missed them. */
 const KEEP_SECONDS = 300;
@@ -49,11 +56,11 @@ const MOST_IN_WORD = 300;
 
 const RENEW = writeStatement(
   'lease.renew',
-  'select incarnation, horizon::text, seq::text, key from causeway_renew_lease($1, $2::text::xid8, $3)',
+  'select incarnation, is_counted, horizon::text, seq::text, key from causeway_renew_lease($1, $2::text::pg_snapshot, $3)',
 );
 const FIND_HORIZON = readStatement(
   'lease.horizon',
-  'select causeway_incarnation() as incarnation, pg_snapshot_xmin(pg_current_snapshot())::text as horizon',
+  'select causeway_incarnation() as incarnation, pg_current_snapshot()::text as horizon',
 );
 const SAY = writeStatement('lease.say', `select pg_notify('${WORDS_CHANNEL}', $1)`);
 const LEAVE = writeStatement('lease.leave', 'delete from lease_nodes where id = $1');
@@ -78,7 +85,14 @@ export function openLease(options: { db: Database; notifications: Notifications;
   const node = randomUUID();
   const state = rules.createLeaseState();
   const holders: Holder[] = [];
-  const settlement = createSettlement({ run: db.run, notifications, log, now, self: { id: node, hear: apply } });
+  const settlement = createSettlement({
+    run: db.run,
+    notifications,
+    log,
+    self: { id: node, hear: apply, snapshotBefore },
+  });
+  /** What renewals saw, with the time by which they had seen it: the latest that is as old as a lease, and all after it. */
+  let seen: { horizon: string; at: number }[] = [];
   let known: { incarnation: string; horizon: string; at: number } | null = null;
   let isClosed = false;
   let timer: NodeJS.Timeout | undefined;
@@ -120,13 +134,27 @@ export function openLease(options: { db: Database; notifications: Notifications;
     });
   }
 
-  async function renew(): Promise<void> {
+  /** By a clock that may stand still and never runs ahead: what it calls old enough is. */
+  function snapshotBefore(): string | null {
+    const old = seen.filter(({ at }) => at <= performance.now() - LEASE_MS);
+    return old.at(-1)?.horizon ?? null;
+  }
+
+  function noteSeen(horizon: string) {
+    const at = performance.now();
+    const needed = seen.findLastIndex((one) => one.at <= at - LEASE_MS);
+    seen = [...seen.slice(Math.max(0, needed)), { horizon, at }];
+  }
+
+  /** @returns false when the renewal only made the node's row, and another one is needed */
+  async function renew(): Promise<boolean> {
     // Away for so long that what was missed may be swept: nothing that is in memory or under way can be trusted.
     if (known && now() - known.at > (KEEP_SECONDS * 1000) / 2) known = null;
     if (!known) {
       const at = now();
       const [first] = await notifications.run(FIND_HORIZON, []);
       known = { incarnation: String(first?.['incarnation']), horizon: String(first?.['horizon']), at };
+      seen = [];
       rules.forgetAll(state);
       drop(rules.ALL);
     }
@@ -139,15 +167,20 @@ export function openLease(options: { db: Database; notifications: Notifications;
     const listed = rows.flatMap((row) =>
       row['seq'] === null ? [] : [{ seq: String(row['seq']), key: String(row['key']) }],
     );
-    for (const { seq, key } of rules.noteRenewal(state, { sentAt, lastsMs: LEASE_MS - MARGIN_MS, rows: listed })) {
+    const isCounted = rows[0]['is_counted'] === true;
+    const lastsMs = isCounted ? LEASE_MS - MARGIN_MS : null;
+    for (const { seq, key } of rules.noteRenewal(state, { sentAt, lastsMs, rows: listed })) {
       drop(key);
       say(seq);
     }
     known = { ...known, horizon: String(rows[0]['horizon']), at: sentAt };
+    noteSeen(known.horizon);
+    return isCounted;
   }
 
   function tick() {
     renewing = renew()
+      .then(async (isCounted) => void (isCounted || (await renew())))
       .catch((error: unknown) => log.debug({ err: error }, 'lease: not renewed'))
       .finally(() => {
         renewing = null;
@@ -168,10 +201,11 @@ export function openLease(options: { db: Database; notifications: Notifications;
     await db.run(LEAVE, [node]).catch((error: unknown) => log.debug({ err: error }, 'lease: not given back'));
   }
 
-  const jobs: readonly Job[] = [{ name: 'lease.sweep', everySeconds: 60, run: sweep }];
+  const jobs: readonly Job[] = [{ name: 'lease.sweep', everySeconds: 60, run: createSweep() }];
 
   return {
     settle: settlement.settle,
+    settleAll: settlement.settleAll,
     /** Something became untrue here for which nobody waits. */
     note: (key: string) => apply({ seq: rules.UNNUMBERED, key }),
     start,
@@ -189,16 +223,29 @@ export function openLease(options: { db: Database; notifications: Notifications;
   };
 }
 
-/** One batch of invalidations that no node can need any more, and nodes and lives of the server that are long gone. */
-async function sweep(q: Queryable): Promise<boolean> {
-  await q.builder.raw("delete from lease_nodes where expires_at < clock_timestamp() - interval '1 hour'");
-  await q.builder.raw(
-    "delete from lease_incarnations where name <> causeway_incarnation() and seen_at < clock_timestamp() - interval '1 day'",
-  );
-  const { rowCount } = await q.builder.raw(
-    `delete from invalidations where seq in (
-       select seq from invalidations where created_at < clock_timestamp() - make_interval(secs => ?) order by seq limit 1000)`,
-    [KEEP_SECONDS],
-  );
-  return rowCount === 1000;
+/**
+ * Deletes what no node can need any more: one batch of invalidations, and nodes and lives of the server that are long gone. By what a
+ * snapshot of minutes ago saw, not by the time of a row, whose transaction may have been open for long.
+ */
+function createSweep(): Job['run'] {
+  let seen: { horizon: string; at: number } | null = null;
+
+  return async function sweep(q) {
+    await q.builder.raw("delete from lease_nodes where expires_at < clock_timestamp() - interval '1 hour'");
+    await q.builder.raw(
+      "delete from lease_incarnations where name <> causeway_incarnation() and seen_at < clock_timestamp() - interval '1 day'",
+    );
+    const at = performance.now();
+    if (seen && at - seen.at < KEEP_SECONDS * 1000) return false;
+    if (seen) {
+      const { rowCount } = await q.builder.raw(
+        'delete from invalidations where seq in (select seq from invalidations where pg_visible_in_snapshot(xid, ?::pg_snapshot) order by seq limit 1000)',
+        [seen.horizon],
+      );
+      if (rowCount === 1000) return true;
+    }
+    const [now] = await q.run(FIND_HORIZON, []);
+    seen = { horizon: String(now?.['horizon']), at };
+    return false;
+  };
 }

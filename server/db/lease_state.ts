@@ -37,21 +37,24 @@ export function noteInvalidation(state: LeaseState, { seq, key }: Invalidation):
 
 /**
  * A renewal was answered. The caller drops the returned keys from memory in the same turn.
- * @param renewal sentAt: when it was sent; rows: every invalidation that the database cannot rule out to be new
+ * @param renewal sentAt: when it was sent; lastsMs: for how long it is a lease from then on, null when it is none; rows: every
+ *   invalidation that was committed since the last one
  */
 export function noteRenewal(
   state: LeaseState,
-  renewal: { sentAt: number; lastsMs: number; rows: readonly Invalidation[] },
+  renewal: { sentAt: number; lastsMs: number | null; rows: readonly Invalidation[] },
 ): Invalidation[] {
   const news = renewal.rows.filter(({ seq }) => !state.applied.has(seq));
   for (const { key } of news) remember(state, key);
   state.applied = new Set(renewal.rows.map(({ seq }) => seq));
-  state.validUntil = Math.max(state.validUntil, renewal.sentAt + renewal.lastsMs);
+  if (renewal.lastsMs !== null) state.validUntil = Math.max(state.validUntil, renewal.sentAt + renewal.lastsMs);
   return news;
 }
 
 /** Nothing that is read at this moment may be kept: what was invalidated lately cannot be known. */
 export function forgetAll(state: LeaseState): void {
+  // A database that was set back gives numbers again.
+  state.applied = new Set();
   remember(state, ALL);
 }
 

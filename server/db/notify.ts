@@ -88,9 +88,16 @@ export function openNotifications(options: { url: string; log: Log }) {
 
   /** Runs a statement on the listening connection itself. @throws when there is none, or no answer within 3 s */
   async function run(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    if (!client) throw new Error('not connected');
-    const { rows } = await inTurn(client, { name: statement.name, text: statement.text, values: [...values] });
-    return rows;
+    const current = client;
+    if (!current) throw new Error('not connected');
+    try {
+      const { rows } = await inTurn(current, { name: statement.name, text: statement.text, values: [...values] });
+      return rows;
+    } catch (error) {
+      // Whatever waits behind it would run into the same limit, one after the other, the heartbeat last.
+      if (isLate(error)) lose(current, error);
+      throw error;
+    }
   }
 
   /** Connects; resolves once it listens, or after the first failure, which is retried in the background. */
@@ -108,6 +115,9 @@ export function openNotifications(options: { url: string; log: Log }) {
 
   return { listen, run, start, isConnected, close };
 }
+
+/** pg's `query_timeout`; the connection still waits for the answer. */
+const isLate = (error: unknown): error is Error => error instanceof Error && error.message === 'Query read timeout';
 
 const turns = new WeakMap<pg.Client, Promise<unknown>>();
 

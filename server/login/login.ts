@@ -254,9 +254,16 @@ export function createLogin(options: {
     return isSame ? now.id : null;
   }
 
-  /** Ends the reader's SSO session, and with it the session of every domain, from the next request on. */
-  async function signOut(signedIn: SignedIn, why: { reason: RevokeReason; address: string | null }): Promise<void> {
-    await sessions.end(signedIn.session, why);
+  /**
+   * Ends the reader's SSO session, and with it the session of every domain, from the next request on.
+   * @param signedIn null for a credential that is nobody's: another request may just have ended its session, and be waiting
+   */
+  async function signOut(
+    signedIn: SignedIn | null,
+    why: { reason: RevokeReason; address: string | null },
+  ): Promise<void> {
+    if (signedIn) await sessions.end(signedIn.session, why);
+    else await db.settled();
   }
 
   /** The handle that a sign-in page carries. */

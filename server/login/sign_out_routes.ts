@@ -46,10 +46,8 @@ export function signOutRoutes(options: {
     // A stale form asks again instead of failing.
     if (!hasCsrfToken(ctx, form.csrf_token)) return seeOther(ctx, '/logout');
     const signedIn = await reader.find(ctx);
-    if (signedIn) {
-      await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
-      noteSignedOut(ctx, signedIn.session.id);
-    }
+    if (reader.hasCredential(ctx)) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+    if (signedIn) noteSignedOut(ctx, signedIn.session.id);
     clearCredential(ctx, siteOf(ctx).domain.host);
     renewCsrf(ctx);
     seeOther(ctx, '/signed-out');

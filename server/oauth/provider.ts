@@ -161,15 +161,20 @@ export function createProvider(options: { db: Database; audit: Audit; memory: To
 
   /** RFC 7009 §2.1: ends a token of this client; a refresh token takes its family with it. Unknown tokens are fine. */
   async function revoke(client: Client, token: string): Promise<void> {
+    // Whoever has just ended it may still be waiting for the other nodes.
+    if (!(await endToken(client, token))) await db.settled();
+  }
+
+  async function endToken(client: Client, token: string): Promise<boolean> {
     const hash = hashToken(token);
     // RFC 7009 §2.1: a token of another client is not revoked.
     if (isTaggedToken('cwr', token)) {
       const refresh = await store.findRefreshToken(db, hash);
-      if (refresh?.family.clientRowId === client.id) await store.deleteFamily(db, refresh.family.id);
-    } else if (isAccessTokenForm(token)) {
-      const [access] = await store.findActiveTokens(db, [hash]);
-      if (access?.family.clientRowId === client.id) await store.deleteAccessToken(db, hash);
+      return refresh?.family.clientRowId === client.id && (await store.deleteFamily(db, refresh.family.id));
     }
+    if (!isAccessTokenForm(token)) return false;
+    const [access] = await store.findActiveTokens(db, [hash]);
+    return access?.family.clientRowId === client.id && (await store.deleteAccessToken(db, hash));
   }
 
   /** The database's time, milliseconds since the epoch: the same on every node. */

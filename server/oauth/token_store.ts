@@ -252,8 +252,9 @@ export async function findActiveTokens(q: Queryable, hashes: readonly TokenHash[
   return found;
 }
 
-export async function deleteAccessToken(q: Queryable, hash: TokenHash): Promise<void> {
-  await q.builder('access_tokens').where({ token_hash: hash }).delete();
+/** False when it had ended before. */
+export async function deleteAccessToken(q: Queryable, hash: TokenHash): Promise<boolean> {
+  return (await q.builder('access_tokens').where({ token_hash: hash }).delete()) === 1;
 }
 
 export async function rotateRefreshToken(

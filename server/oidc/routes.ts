@@ -208,10 +208,8 @@ export function oidcRoutes(options: {
 
   async function finish(ctx: Context, judged: Awaited<ReturnType<typeof judge>>) {
     const signedIn = await reader.find(ctx);
-    if (signedIn) {
-      await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
-      noteSignedOut(ctx, signedIn.session.id);
-    }
+    if (reader.hasCredential(ctx)) await login.signOut(signedIn, { reason: 'signed-out', address: addressOf(ctx) });
+    if (signedIn) noteSignedOut(ctx, signedIn.session.id);
     clearCredential(ctx, siteOf(ctx).domain.host);
     renewCsrf(ctx);
     // Its reader comes back to it next, and should find it signed out; others are not waited for.

@@ -180,12 +180,15 @@ export function createSessions(options: {
   /** Drops the domain session that a browser held before a new one took its place. */
   const removeDomain = (q: Queryable, id: DomainSessionId): Promise<void> => store.deleteDomainSession(q, id);
 
-  /** Ends a session everywhere, in the caller's transaction. False when it had ended already. */
+  /** Ends a session everywhere, in the caller's transaction. False when it had ended already: then `db.settled` comes before an answer. */
   const revoke = options.endSession;
 
-  /** The same on its own, in one round trip and the wait for every node. */
-  const end = (session: EndingSession, why: RevokedWhy): Promise<boolean> =>
-    store.runAlone(db, (q) => revoke(q, session, why));
+  /** The same on its own, in one round trip and the wait for every node, whoever ended it. */
+  async function end(session: EndingSession, why: RevokedWhy): Promise<boolean> {
+    const hasEnded = await store.runAlone(db, (q) => revoke(q, session, why));
+    if (!hasEnded) await db.settled();
+    return hasEnded;
+  }
 
   /** Ends every session of an account, or all but one. @returns how many */
   async function revokeAllOf(
@@ -197,6 +200,16 @@ export function createSessions(options: {
     for (const { id, hosts } of ended)
       await recordRevoked(q, { sessionId: id, realmId: of.realmId, accountId: of.accountId, hosts }, why);
     return ended.length;
+  }
+
+  /** The same in a transaction of its own, and the wait for every node, also for those that somebody else has just ended. */
+  async function endAllOf(
+    of: { realmId: RealmId; accountId: AccountId; except?: SessionId },
+    why: RevokedWhy,
+  ): Promise<number> {
+    const count = await db.transaction((q) => revokeAllOf(q, of, why));
+    await db.settled();
+    return count;
   }
 
   async function recordRevoked(q: Queryable, revoked: RevokedSession, why: RevokedWhy) {
@@ -249,6 +262,7 @@ export function createSessions(options: {
     revoke,
     end,
     revokeAllOf,
+    endAllOf,
     removeAllOnHost,
     listOf,
     findOf,

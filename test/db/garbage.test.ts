@@ -14,7 +14,7 @@ const oldBytes = () => getHeapSpaceStatistics().find((space) => space.space_name
 
 test('DECISIONS 92: the rows of a statement do not outlive a collection of the young', async (t) => {
   const database = await createDatabase();
-  const changes = { settle: async () => undefined };
+  const changes = { settle: async () => undefined, settleAll: async () => undefined };
   const db = openDatabase({
     url: database.url,
     poolSize: 1,

@@ -1,5 +1,6 @@
-// A model of the lease protocol of server/db/lease.ts for one changer and one node, explored over every interleaving of its
-// steps, lost and late messages, and of time. The node's rules are not modelled: they are the server's own, lease_state.ts.
+// A model of the lease protocol of server/db/lease.ts for one change and one node, explored over every interleaving of its
+// steps, lost and late messages, and of time. The change is acknowledged by whoever made it, or, where that one is gone, by another
+// who was asked for the same and found it done. The node's rules are not modelled: they are the server's own, lease_state.ts.
 
 import {
   createLeaseState,
@@ -15,6 +16,9 @@ import {
 export const SAFEGUARDS = [
   'the changer waits for words or for the end of leases',
   'the changer reads the nodes with a share lock',
+  'the changer locks rows of leases that have run out, too',
+  'whoever finds the change made waits like who made it',
+  'a renewal that only made its row is no lease',
   'a renewal looks for invalidations after it has locked its row',
   'a renewal brings what was missed',
   'a lease counts from the moment its renewal was sent',
@@ -34,6 +38,8 @@ type Renewal = {
   step: 'idle' | 'sent' | 'looked' | 'locked' | 'seen' | 'replied';
   sentAt: number;
   rows: boolean;
+  /** Whether it found a row; made by itself, nobody else sees it, or its lock, before the commit. */
+  hadRow: boolean;
   /** Whether the change was visible to a snapshot that was taken before the lock (only without that safeguard). */
   early: boolean;
   /** What it writes as the end of the lease, seen by others once it commits. */
@@ -51,8 +57,10 @@ type State = {
   time: number;
   lag: 0 | 1;
   change: 'before' | 'committed' | 'waiting' | 'acknowledged';
+  /** When it was committed, as long as somebody may ask. */
+  committedAt: number;
   waitsUntil: number;
-  holdsLease: boolean;
+  hasRow: boolean;
   expiresAt: number;
   isLocked: boolean;
   announcement: 'none' | 'under-way' | 'gone';
@@ -74,9 +82,11 @@ const DONE = { step: 'done', isAfter: false, mark: null, found: null } as const;
 /** Explores everything that can happen. @returns how many states, and the shortest way to a fault if there is one */
 export function explore(options: { without?: Safeguard } = {}): Explored {
   const has = (safeguard: Safeguard) => options.without !== safeguard;
-  const first = initial();
-  const cameFrom = new Map<string, { before: string | null; step: string }>([[key(first), { before: null, step: '' }]]);
-  let frontier: State[] = [first];
+  const firsts = [initial({ hasRow: false }), initial({ hasRow: true })];
+  const cameFrom = new Map<string, { before: string | null; step: string }>(
+    firsts.map((first) => [key(first), { before: null, step: '' }]),
+  );
+  let frontier = firsts;
   let answers = 0;
   while (frontier.length > 0) {
     const next: State[] = [];
@@ -95,20 +105,22 @@ export function explore(options: { without?: Safeguard } = {}): Explored {
   return { states: cameFrom.size, answers, fault: null };
 }
 
-function initial(): State {
+/** A node that is new, or one that had a lease some time ago. */
+function initial({ hasRow }: { hasRow: boolean }): State {
   const reader = (): Reader => ({ step: 'idle', isAfter: false, mark: null, found: null });
   return {
     time: 0,
     lag: 0,
     change: 'before',
+    committedAt: 0,
     waitsUntil: 0,
-    holdsLease: false,
+    hasRow,
     expiresAt: 0,
     isLocked: false,
     announcement: 'none',
     word: 'none',
     isBeyondHorizon: true,
-    renewal: { step: 'idle', sentAt: 0, rows: false, early: false, expiresAt: 0, left: 2 },
+    renewal: { step: 'idle', sentAt: 0, rows: false, hadRow: false, early: false, expiresAt: 0, left: 2 },
     readers: [reader(), reader()],
     memory: null,
     lease: createLeaseState(),
@@ -138,28 +150,36 @@ function* changeSteps(state: State, has: Has): Generator<Step> {
     case 'before':
       yield [
         'the change commits',
-        edit(state, (s) => Object.assign(s, { change: 'committed', announcement: 'under-way' })),
+        edit(state, (s) => Object.assign(s, { change: 'committed', committedAt: s.time, announcement: 'under-way' })),
       ];
       return;
     case 'committed': {
-      const isBlocked = state.isLocked && has('the changer reads the nodes with a share lock');
+      // A snapshot that is as old as a lease saw it.
+      const isLongAgo = state.time - state.committedAt >= LIFETIME;
+      const isLeftOut = isLongAgo || !has('whoever finds the change made waits like who made it');
+      if (isLeftOut) yield ['another finds the change made, long ago', acknowledged(state)];
+      const isSeen =
+        state.hasRow &&
+        (state.expiresAt > state.time || has('the changer locks rows of leases that have run out, too'));
+      const isBlocked = state.isLocked && isSeen && has('the changer reads the nodes with a share lock');
       if (isBlocked) return;
-      const until =
-        state.holdsLease && has('the changer waits for words or for the end of leases') ? state.expiresAt : 0;
+      const until = state.hasRow && has('the changer waits for words or for the end of leases') ? state.expiresAt : 0;
       yield [
-        'the changer reads the nodes',
+        'the changer, or another who finds the change made, reads the nodes',
         edit(state, (s) => Object.assign(s, { change: 'waiting', waitsUntil: until })),
       ];
       return;
     }
     case 'waiting':
       if (state.word === 'heard' || state.time >= state.waitsUntil)
-        yield ['the change is acknowledged', edit(state, (s) => Object.assign(s, { change: 'acknowledged' }))];
+        yield ['the change is acknowledged', acknowledged(state)];
       return;
     case 'acknowledged':
       return;
   }
 }
+
+const acknowledged = (state: State) => edit(state, (s) => Object.assign(s, { change: 'acknowledged' }));
 
 function* messageSteps(state: State): Generator<Step> {
   if (state.announcement === 'under-way') {
@@ -204,6 +224,7 @@ function* renewalSteps(state: State, has: Has): Generator<Step> {
         'the renewal locks and writes its row',
         edit(state, (s) => {
           s.isLocked = true;
+          s.renewal.hadRow = s.hasRow;
           s.renewal.expiresAt = s.time + LIFETIME;
           s.renewal.step = 'locked';
         }),
@@ -227,7 +248,7 @@ function* renewalSteps(state: State, has: Has): Generator<Step> {
         'the renewal commits',
         edit(state, (s) => {
           s.isLocked = false;
-          s.holdsLease = true;
+          s.hasRow = true;
           s.expiresAt = s.renewal.expiresAt;
           s.renewal.step = 'replied';
         }),
@@ -238,13 +259,15 @@ function* renewalSteps(state: State, has: Has): Generator<Step> {
         'the node gets the answer of the renewal',
         edit(state, (s) => {
           const counts = has('a lease counts from the moment its renewal was sent') ? s.renewal.sentAt : s.time - s.lag;
-          const lastsMs = LIFETIME - (has('the node counts less than the database') ? MARGIN : 0);
+          const lasts = LIFETIME - (has('the node counts less than the database') ? MARGIN : 0);
+          const isLease = s.renewal.hadRow || !has('a renewal that only made its row is no lease');
+          const lastsMs = isLease ? lasts : null;
           const rows = s.renewal.rows ? [CHANGE] : [];
           if (noteRenewal(s.lease, { sentAt: counts, lastsMs, rows }).length > 0) {
             s.memory = null;
             if (s.word === 'none') s.word = 'under-way';
           }
-          s.renewal = { ...s.renewal, step: 'idle', sentAt: 0, rows: false, early: false, expiresAt: 0 };
+          s.renewal = { ...s.renewal, step: 'idle', sentAt: 0, rows: false, hadRow: false, early: false, expiresAt: 0 };
         }),
       ];
       return;
@@ -320,25 +343,30 @@ function edit(state: State, work: (copy: State) => void): State {
   return copy;
 }
 
-/** A state as a short text, and nothing that makes no difference any more. */
+/** A state as a short text, and nothing that makes no difference any more: an end that is past, a word that nobody waits for. */
 function key(state: State): string {
-  const { renewal, lease } = state;
+  const { time, change, renewal, lease } = state;
   return [
-    state.time,
+    time,
     state.lag,
-    state.change,
-    state.waitsUntil,
-    state.holdsLease,
-    state.expiresAt,
+    change,
+    change === 'committed' && Math.min(time - state.committedAt, LIFETIME),
+    change === 'waiting' && Math.max(time, state.waitsUntil),
+    state.hasRow,
+    Math.max(time, state.expiresAt),
     state.isLocked,
     state.announcement,
-    state.word,
+    change !== 'acknowledged' && state.word,
     state.isBeyondHorizon,
     ...Object.values(renewal),
-    ...state.readers.flatMap(({ step, isAfter, mark, found }) => [step, isAfter, mark?.epoch, found]),
+    ...state.readers.flatMap(({ step, isAfter, mark, found }) => [
+      step,
+      isAfter,
+      mark && lease.epoch - mark.epoch,
+      found,
+    ]),
     state.memory,
-    lease.validUntil,
-    lease.epoch,
+    Math.max(time - state.lag, lease.validUntil),
     [...lease.applied],
   ].join();
 }

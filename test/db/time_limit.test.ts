@@ -18,7 +18,7 @@ for (const [what, ask] of Object.entries(ASKED))
       poolSize: 1,
       applicationName: 'test',
       namedStatements: true,
-      changes: { settle: async () => undefined },
+      changes: { settle: async () => undefined, settleAll: async () => undefined },
     });
     const pid = Number((await db.run(PID, []))[0]?.['pid']);
     process.kill(pid, 'SIGSTOP');
