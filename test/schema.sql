@@ -103,7 +103,7 @@ AS $function$
       if keys is null then return; end if;
       with added as (insert into invalidations (key) select distinct unnest(keys) returning seq, key)
       select count(pg_notify('causeway_invalidations', added.seq || ' ' || added.key)) into told from added;
-      raise notice using message = mine, errcode = 'CW001';
+      raise info using message = mine, errcode = 'CW001';
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.causeway_now()
@@ -111,6 +111,33 @@ CREATE OR REPLACE FUNCTION public.causeway_now()
  LANGUAGE sql
  STABLE
 AS $function$ select now() $function$;
+
+CREATE OR REPLACE FUNCTION public.causeway_renew_lease(node uuid, since pg_snapshot, seconds double precision)
+ RETURNS TABLE(incarnation text, is_counted boolean, horizon pg_snapshot, seq bigint, key text)
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      life text := causeway_incarnation();
+      ends timestamptz := clock_timestamp() + make_interval(secs => seconds);
+      was_there boolean;
+    begin
+      if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'a lease needs the isolation level "read committed": its last look must be newer than its lock';
+      end if;
+      -- Before the very first nobody can hold a lease of another life.
+      insert into lease_incarnations (name, seen_at)
+        select life, case when exists (select from lease_incarnations) then clock_timestamp() else '-infinity' end
+        where not exists (select from lease_incarnations where name = life) on conflict do nothing;
+      update lease_nodes set expires_at = ends where id = node;
+      was_there := found;
+      if not was_there then
+        insert into lease_nodes as n (id, expires_at) values (node, ends)
+          on conflict (id) do update set expires_at = excluded.expires_at;
+      end if;
+      return query select life, was_there, pg_current_snapshot(), i.seq, i.key
+        from (select) one
+        left join invalidations i on i.xid >= pg_snapshot_xmin(since) and not pg_visible_in_snapshot(i.xid, since);
+    end $function$;
 
 CREATE OR REPLACE FUNCTION public.causeway_renew_lease(node uuid, since xid8, seconds double precision)
  RETURNS TABLE(incarnation text, horizon xid8, seq bigint, key text)
@@ -135,7 +162,7 @@ CREATE OR REPLACE FUNCTION public.causeway_session_added()
 AS $function$
     begin
       perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
-      raise notice using message = 'account ' || new.account_id, errcode = 'CW002';
+      raise info using message = 'account ' || new.account_id, errcode = 'CW002';
       return null;
     end $function$;
 

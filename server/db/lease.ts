@@ -226,8 +226,9 @@ export function openLease(options: { db: Database; notifications: Notifications;
 /**
  * Deletes what no node can need any more: one batch of invalidations, and nodes and lives of the server that are long gone. By what a
  * snapshot of minutes ago saw, not by the time of a row, whose transaction may have been open for long.
+ * @param elapsed milliseconds on a clock that never runs ahead, for tests
  */
-function createSweep(): Job['run'] {
+export function createSweep(elapsed: () => number = () => performance.now()): Job['run'] {
   let seen: { horizon: string; at: number } | null = null;
 
   return async function sweep(q) {
@@ -235,7 +236,7 @@ function createSweep(): Job['run'] {
     await q.builder.raw(
       "delete from lease_incarnations where name <> causeway_incarnation() and seen_at < clock_timestamp() - interval '1 day'",
     );
-    const at = performance.now();
+    const at = elapsed();
     if (seen && at - seen.at < KEEP_SECONDS * 1000) return false;
     if (seen) {
       const { rowCount } = await q.builder.raw(

@@ -41,6 +41,29 @@ test('reliability R-22: notifications are heard again after their connection was
   await database.drop();
 });
 
+test('reliability R-22: the first statement without an answer is the end of the connection, not one of many to wait for in turn', async (t) => {
+  const database = await createDatabase();
+  const forwarder = await startForwarder(database.url);
+  const { notifications, messages, gaps } = await open(forwarder.url);
+  forwarder.silence();
+  const asked = Array.from({ length: 20 }, () =>
+    notifications.run({ name: 'test.one', text: 'select 1', kind: 'read' }, []),
+  );
+  const [first = Promise.resolve()] = asked as Promise<unknown>[];
+  await t.throwsAsync(first, { message: /timeout/i });
+  t.false(notifications.isConnected());
+  const started = performance.now();
+  for (const outcome of await Promise.allSettled(asked)) t.is(outcome.status, 'rejected');
+  t.log(`the others fail ${Math.round(performance.now() - started)} ms later`);
+  forwarder.deafen(false);
+  await until(() => gaps() === 2);
+  await administer(database.url, "notify test_channel, 'again'");
+  await until(() => messages.at(-1) === 'again');
+  await notifications.close();
+  await forwarder.close();
+  await database.drop();
+});
+
 test('reliability R-22: a start without PostgreSQL is retried until it is there, and closing stops the retries', async (t) => {
   const database = await createDatabase();
   const forwarder = await startForwarder(database.url);

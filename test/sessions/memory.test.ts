@@ -6,9 +6,10 @@ import { asHost } from '../../server/lib/ids.ts';
 import { type Answer, send } from '../support/browser.ts';
 import { startForwarder } from '../support/forwarder.ts';
 import { spawnServer } from '../support/process.ts';
-import { exchange } from '../support/raw.ts';
+import { exchange, until } from '../support/raw.ts';
 import { HOSTS, originOf, startTestServer, type TestServer } from '../support/server.ts';
 import { beginSession, type DirectSession } from '../support/signed_in.ts';
+import { administer } from '../support/template.ts';
 
 const server = await startTestServer();
 const second = await startTestServer({ database: server.database });
@@ -212,6 +213,66 @@ test.serial('reliability R-20: a node whose notifications go nowhere answers not
     await forwarder.close();
   }
 });
+
+test.serial(
+  'reliability R-20: who signs out of a session that is just being ended is told no sooner than who ends it may be',
+  async (t) => {
+    const forwarder = await startForwarder(server.database.url);
+    const deaf = await startTestServer({ database: { ...server.database, url: forwarder.url } });
+    const signOut = (node: TestServer, session: DirectSession) =>
+      send(node.port, `${NEWS}/api/auth/v1/logout`, {
+        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
+      });
+    try {
+      for (const [name, other] of [
+        ['the same node', server],
+        ['another node', second],
+      ] as const) {
+        const session = await beginSession(server, await server.makeAccountWithoutPassword());
+        await warm(deaf, session);
+        forwarder.deafen(true);
+        const first = signOut(server, session);
+        const { db } = server.services;
+        await until(
+          async () => Number((await db.builder('sessions').where({ id: session.id }).count())[0]?.['count']) === 0,
+        );
+        t.is((await signOut(other, session)).status, 204);
+        t.is((await ask(deaf.port, session)).status, 401, name);
+        t.is((await first).status, 204);
+        forwarder.deafen(false);
+      }
+    } finally {
+      await deaf.close();
+      await forwarder.close();
+    }
+  },
+);
+
+test.serial(
+  'reliability R-20: a database that keeps notices from its clients makes no difference to who waits',
+  async (t) => {
+    const { pathname } = new URL(server.database.url);
+    await administer(server.database.url, `alter database "${pathname.slice(1)}" set client_min_messages = error`);
+    const forwarder = await startForwarder(server.database.url);
+    const one = await startTestServer({ database: server.database });
+    const deaf = await startTestServer({ database: { ...server.database, url: forwarder.url } });
+    try {
+      const session = await beginSession(one, await one.makeAccountWithoutPassword());
+      await warm(deaf, session);
+      forwarder.deafen(true);
+      const out = await send(one.port, `${NEWS}/api/auth/v1/logout`, {
+        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
+      });
+      t.is(out.status, 204);
+      t.is((await ask(deaf.port, session)).status, 401);
+    } finally {
+      await administer(server.database.url, `alter database "${pathname.slice(1)}" reset client_min_messages`);
+      await one.close();
+      await deaf.close();
+      await forwarder.close();
+    }
+  },
+);
 
 test.serial(
   'reliability R-20: a sign-out whose commit was not confirmed is told to nobody, and holds everywhere within a lease',

@@ -12,7 +12,7 @@ export async function startForwarder(databaseUrl: string) {
   let isOpen = true;
   let losing: RegExp | null = null;
   let lost = 0;
-  let isDeaf = false;
+  let silenced: { in: boolean; out: boolean } = { in: false, out: false };
 
   const server = createServer((client) => {
     client.on('error', () => undefined);
@@ -33,10 +33,10 @@ export async function startForwarder(databaseUrl: string) {
         isLosing = true;
       }
       if (/\blisten "/i.test(chunk.toString('latin1'))) isListening = true;
-      if (!(isDeaf && isListening)) database.write(chunk);
+      if (!(silenced.out && isListening)) database.write(chunk);
     });
     database.on('data', (chunk) => {
-      if (isDeaf && isListening) return;
+      if (silenced.in && isListening) return;
       if (!isLosing) return void client.write(chunk);
       // PostgreSQL has committed: its reply is here, and goes no further.
       lost++;
@@ -74,8 +74,13 @@ export async function startForwarder(databaseUrl: string) {
   }
 
   /** Lets nothing through any more, and tells nobody, on connections that listen for notifications; false lets new ones through. */
-  const deafen = (deaf: boolean) => {
-    isDeaf = deaf;
+  const deafen = (isDeaf: boolean) => {
+    silenced = { in: isDeaf, out: isDeaf };
+  };
+
+  /** The same for what the server says alone: it goes on hearing notifications, and PostgreSQL hears nothing of it. */
+  const silence = () => {
+    silenced = { in: false, out: true };
   };
 
   async function close() {
@@ -83,5 +88,5 @@ export async function startForwarder(databaseUrl: string) {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  return { url: url.href, cut, restore, loseNextCommit, deafen, lostCommits: () => lost, close };
+  return { url: url.href, cut, restore, loseNextCommit, deafen, silence, lostCommits: () => lost, close };
 }
