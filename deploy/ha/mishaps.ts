@@ -46,7 +46,7 @@ async function tellWhole({ say, cluster }: Scene, moment: number, not: Machine |
 }
 
 /** No mishap yet: a report reads what is written elsewhere, on a standby, and takes its time over it. */
-export async function readReplica({ load, say, cluster, databaseUrl }: Scene): Promise<number> {
+export async function readReplica({ load, say, databaseUrl }: Scene): Promise<number> {
   const session = await load.signUp();
   if (!session) throw new Error('nobody signed up');
   const written = performance.now();

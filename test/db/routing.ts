@@ -5,19 +5,54 @@ export type Schema = Record<string, readonly string[]>;
 /** By table: the columns whose value tells the shard. */
 export type Routes = Record<string, readonly string[]>;
 
+/** By name of a function: the statements of its body, its parameters written `$1`, `$2`, … */
+export type Functions = Record<string, readonly string[]>;
+
 type Reference = { table: string; alias: string; scope: number; keys: Map<string, string> };
 /** A (sub)query; `name` when it is one of `with`. */
 type Scope = { text: string; parent: number; name: string | null };
 const PARAMETER = '$';
 const NO_ALIAS =
-  /^(where|set|on|join|left|right|inner|cross|using|values|select|order|group|limit|for|returning|union|as|do)$/;
+  /^(where|set|on|join|left|right|inner|cross|full|natural|using|values|select|order|group|limit|for|returning|union|as|do|into)$/;
 
 /**
- * The distributed tables that a statement touches without saying on which shard.
+ * The distributed tables that a statement touches without saying on which shard, in the functions that it calls as well.
  * @param routes a key that is equal to a parameter names the shard; so do all keys of a row that is reached by one of them
  */
-export function findUnrouted(text: string, schema: Schema, routes: Routes): string[] {
-  const scopes = divide(text.replace(/--[^\n]*/g, '').replace(/'(?:[^']|'')*'/g, "''"));
+export function findUnrouted(text: string, schema: Schema, routes: Routes, functions: Functions = {}): string[] {
+  const called = new Set<string>();
+  function lostIn(part: string): string[] {
+    const calls = [...part.matchAll(/\b(\w+)\s*\(/g)].map(([, name = '']) => name);
+    const bodies = calls.flatMap((name) => {
+      if (called.has(name)) return [];
+      called.add(name);
+      return Object.hasOwn(functions, name) ? (functions[name] ?? []) : [];
+    });
+    return [...unroutedOf(part, schema, routes), ...bodies.flatMap(lostIn)];
+  }
+  return [...new Set(lostIn(plain(text)))].sort();
+}
+
+/** The functions of a dumped schema. What is passed to them counts as given: whoever calls them passes parameters. */
+export function functionsIn(dump: string): Functions {
+  const found = dump.matchAll(/FUNCTION public\.(\w+)\(([^)]*)\)[\s\S]*?AS \$function\$([\s\S]*?)\$function\$/g);
+  return Object.fromEntries(
+    [...found].map(([, name = '', parameters = '', body = '']) => {
+      const names = parameters.split(',').flatMap((one) => one.trim().split(' ')[0] || []);
+      const text = names.reduce(
+        (so, parameter, index) => so.replace(new RegExp(`(?<![\\w.])${parameter}(?!\\w)`, 'g'), () => `$${index + 1}`),
+        plain(body),
+      );
+      return [name, text.split(';')];
+    }),
+  );
+}
+
+/** Without comments, and without what texts say. */
+const plain = (text: string) => text.replace(/--[^\n]*/g, '').replace(/'(?:[^']|'')*'/g, "''");
+
+function unroutedOf(text: string, schema: Schema, routes: Routes): string[] {
+  const scopes = divide(text);
   const references = scopes.flatMap((scope, index) => referencesIn(scope.text, index, schema));
   const bound = new Set<string>();
   const equal: [string, string][] = [];
@@ -70,7 +105,7 @@ export function findUnrouted(text: string, schema: Schema, routes: Routes): stri
     for (const reference of references) if (isRouted(reference)) for (const key of keysOf(reference)) bound.add(key);
   }
   const lost = references.filter((reference) => routes[reference.table] && !isRouted(reference));
-  return [...new Set(lost.map(({ table }) => table))].sort();
+  return lost.map(({ table }) => table);
 }
 
 /** Columns that hold parameters: `$1 as hash`, and those of a function of one, `unnest($1) as asked(hash)`. */
@@ -85,8 +120,9 @@ function givenIn(text: string): Set<string> {
 
 /** Aliases of common table expressions: `from asked q`. */
 function shortNamesIn(text: string, scopes: readonly Scope[]): [string, string][] {
-  return [...text.matchAll(/(?:\b(?:from|join)|,)\s+(\w+)\s+(?:as\s+)?(\w+)/g)].flatMap(([, name = '', alias = '']) =>
-    scopes.some((one) => one.name === name) && !NO_ALIAS.test(alias) ? [[alias, name] as [string, string]] : [],
+  return [...text.matchAll(/(?:\b(?:from|join)|,)\s+(\w+)\s+(?:as\s+)?(?=(\w+))/g)].flatMap(
+    ([, name = '', alias = '']) =>
+      scopes.some((one) => one.name === name) && !NO_ALIAS.test(alias) ? [[alias, name] as [string, string]] : [],
   );
 }
 
@@ -132,8 +168,9 @@ function append(scopes: Scope[], index: number, text: string) {
 
 function referencesIn(text: string, scope: number, schema: Schema): Reference[] {
   const found: Reference[] = [];
+  // The word behind a table is looked at only: it may be the `join` of the next one.
   for (const [, verb = '', table = '', next = ''] of text.matchAll(
-    /\b(from|join|into|update)\s+([a-z_]+)(?:\s+(?:as\s+)?([a-z_]\w*))?/gi,
+    /(\bfrom|\bjoin|\binto|\bupdate|\busing|,)\s+([a-z_]+)\b(?!\.)(?=(?:\s+(?:as\s+)?([a-z_]\w*))?)/gi,
   )) {
     if (!schema[table]) continue;
     const alias = next && !NO_ALIAS.test(next.toLowerCase()) ? next : table;
