@@ -152,12 +152,13 @@ export function createCluster() {
     run(`patroni-${machine}`, 'patroni', [file]);
   }
 
-  /** Without its own user and log, which need root and a syslog. */
+  /** Without its own user and log and all the connections, which need root and a syslog. */
   function startHaproxy() {
     for (const side of SIDES) {
       const name = `haproxy-${side}.cfg`;
       const sample = readFileSync(join(import.meta.dirname, name), 'utf8')
         .replaceAll(/^ +(user|group|log) .*\n/gm, '')
+        .replace(/maxconn \d+/, 'maxconn 2000')
         .replace('bind :8080', `bind 127.0.0.1:${FRONT.readers}`)
         .replace('bind 127.0.0.1:5000', `bind 127.0.0.1:${FRONT.primary}`)
         .replace('bind 127.0.0.1:5001', `bind 127.0.0.1:${FRONT.replica}`);
