@@ -18,6 +18,7 @@ import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
 import { createHead } from '../http/headers.ts';
 import { parseQuery } from '../http/query.ts';
 import type { Target } from '../http/redirect.ts';
+import { Overdue } from '../lib/overdue.ts';
 import { parseToken } from '../lib/token.ts';
 import { type Decision, decideAuthorization, type OAuth } from '../oauth/oauth.ts';
 import { credentialCookies, type LiveSession } from '../sessions/sessions.ts';
@@ -60,8 +61,9 @@ export function createHop(options: {
       try {
         if (isOrdinary(front.asked)) sent = await stepOf(front)(front);
       } catch (error) {
-        // Whatever is wrong is wrong there too, and is told as everywhere. A write is not begun again there, only told of.
-        if (front.isWriting) front.failure = { error };
+        // Whatever is wrong is wrong there too, and is told as everywhere. A write is not begun again there, only told of, and
+        // whoever has waited long does not wait again.
+        if (front.isWriting || error instanceof Overdue) front.failure = { error };
       }
       if (sent) send(front, sent, startedAt);
       else general(front);

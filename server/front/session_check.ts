@@ -12,6 +12,7 @@ import { presentFailure, presentMe } from '../bridgekeeper/bridgekeeper.ts';
 import { ERRORS } from '../http/errors.ts';
 import { type ReadyJson, readyJson, type SendJson } from '../http/json_answer.ts';
 import type { Log } from '../lib/log.ts';
+import { Overdue } from '../lib/overdue.ts';
 import type { FrontRequest } from './front.ts';
 import { hasCredential, readPresented, type SinglePresented } from './request.ts';
 
@@ -48,8 +49,9 @@ export function createSessionCheck(options: {
     let found: SignedIn | null;
     try {
       found = await accounts.findSignedIn(presented, front.place.site.domain.host);
-    } catch {
-      // Whatever is wrong is wrong there too, and is told as everywhere.
+    } catch (error) {
+      // Whatever is wrong is wrong there too, and is told as everywhere. Whoever has waited long does not wait again.
+      if (error instanceof Overdue) front.failure = { error };
       return general(front);
     }
     // Their cookie has to be cleared; they are not looked for twice.
