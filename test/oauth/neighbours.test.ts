@@ -51,6 +51,14 @@ async function readers(count: number): Promise<LiveSession[]> {
 }
 const land = ({ code, flowCookie }: { code: string; flowCookie: string }) =>
   send(server.port, landingWith(code), { headers: { Cookie: flowCookie } });
+/**
+ * Asks for all at once, the one who is to wait among them: whoever comes first is served alone, and meanwhile the others gather.
+ * @returns what the first of them gets, and what the others do
+ */
+function askTogether<Asked, Got>([own, first, ...others]: readonly Asked[], ask: (asked: Asked) => Promise<Got>) {
+  const [before, held, ...after] = [first, own, ...others].map((one) => ask(one as Asked));
+  return { own: held as Promise<Got>, others: [before as Promise<Got>, ...after] };
+}
 const statusesOf = async (answers: readonly Promise<Answer>[]) =>
   (await Promise.all(answers)).map(({ status }) => status);
 
@@ -68,32 +76,31 @@ const HOLD_FAMILY =
 test.serial(
   'reliability R-41: a session that somebody holds lets only its own reader wait, when codes are redeemed and when they are issued',
   async (t) => {
-    const [held, ...free] = await readers(5);
-    if (!held) throw new Error('none was made');
-    const codes = await Promise.all([held, ...free].map((session) => issueDirectly(server, session)));
-    const own = await whileHeld([HOLD_SESSION, [held.id]], async () => {
-      const [first, ...others] = codes.map(land);
+    const all = await readers(8);
+    const codes = await Promise.all(all.map((session) => issueDirectly(server, session)));
+    const held = await whileHeld([HOLD_SESSION, [all[0]?.id]], async () => {
+      const landed = askTogether(codes, land);
       // They are answered while the session is still held: who waited for it would not be.
-      t.deepEqual(await statusesOf(others), [303, 303, 303, 303]);
-      const issued = [held, ...free].map((session) => issueDirectly(server, session));
-      t.is((await Promise.all(issued.slice(1))).length, 4);
-      return [first as Promise<Answer>, issued[0] as Promise<{ code: string; flowCookie: string }>] as const;
+      t.deepEqual(await statusesOf(landed.others), Array(7).fill(303));
+      const issued = askTogether(all, (session) => issueDirectly(server, session));
+      t.is((await Promise.all(issued.others)).length, 7);
+      return { landed: landed.own, issued: issued.own };
     });
-    t.true(setsSession(await own[0]));
-    t.true(setsSession(await land(await own[1])), 'a held session has not ended');
+    t.true(setsSession(await held.landed));
+    t.true(setsSession(await land(await held.issued)), 'a held session has not ended');
   },
 );
 
 test.serial('reliability R-41: a token family that somebody holds lets only its own client wait', async (t) => {
   const tokens: string[] = [];
-  for (let nr = 0; nr < 4; nr++) tokens.push((await rp.signIn((await signedInReader(server)).browser)).refresh_token);
+  for (let nr = 0; nr < 8; nr++) tokens.push((await rp.signIn((await signedInReader(server)).browser)).refresh_token);
   for (const step of ['a refresh', 'the same again, within the grace']) {
-    const own = await whileHeld([HOLD_FAMILY, [hashOf(tokens[0] as string)]], async () => {
-      const [first, ...others] = tokens.map((token) => rp.refresh(token));
-      t.deepEqual(await statusesOf(others), [200, 200, 200], step);
-      return { answer: first as Promise<Answer> };
+    const held = await whileHeld([HOLD_FAMILY, [hashOf(tokens[0] as string)]], async () => {
+      const refreshed = askTogether(tokens, (token) => rp.refresh(token));
+      t.deepEqual(await statusesOf(refreshed.others), Array(7).fill(200), step);
+      return { answer: refreshed.own };
     });
-    t.is((await own.answer).status, 200, step);
+    t.is((await held.answer).status, 200, step);
   }
 });
 
@@ -102,18 +109,17 @@ for (const [what, query] of [
   ['an account', 'select from accounts where id = (select account_id from sessions where id = $1) for update'],
 ] as const)
   test.serial(`reliability R-41: ${what} that somebody holds lets only one code exchange wait`, async (t) => {
-    const browsers = [await signedInReader(server), await signedInReader(server), await signedInReader(server)];
     const codes: string[] = [];
-    for (const { browser } of browsers) codes.push(await codeFor(rp, browser));
+    while (codes.length < 8) codes.push(await codeFor(rp, (await signedInReader(server)).browser));
     const { rows } = await other.query('select session_id from authorization_codes where code_hash = $1', [
       hashOf(codes[0] as string),
     ]);
-    const own = await whileHeld([query, [rows[0].session_id]], async () => {
-      const [first, ...others] = codes.map((code) => exchange(rp, code));
-      t.deepEqual(await statusesOf(others), [200, 200]);
-      return { answer: first as Promise<Answer> };
+    const held = await whileHeld([query, [rows[0].session_id]], async () => {
+      const exchanged = askTogether(codes, (code) => exchange(rp, code));
+      t.deepEqual(await statusesOf(exchanged.others), Array(7).fill(200));
+      return { answer: exchanged.own };
     });
-    t.is((await own.answer).status, 200);
+    t.is((await held.answer).status, 200);
   });
 
 test.serial(
@@ -149,13 +155,14 @@ test.serial(
 test.serial(
   'reliability R-41: when a shared statement gives up waiting for a lock, each goes on alone, and only one fails',
   async (t) => {
-    const codes: string[] = [];
-    for (const client of [rp, rp2, rp2]) codes.push(await codeFor(client, (await signedInReader(server)).browser));
+    const asked: { of: typeof rp; code: string }[] = [];
+    for (const of of [rp, rp2, rp2, rp2, rp2])
+      asked.push({ of, code: await codeFor(of, (await signedInReader(server)).browser) });
     await whileHeld(["select from clients where client_id = 'rp' for update", []], async () => {
-      const answers = codes.map((code, index) => exchange(index === 0 ? rp : rp2, code));
-      t.deepEqual(await statusesOf(answers), [503, 200, 200]);
+      const { own, others } = askTogether(asked, ({ of, code }) => exchange(of, code));
+      t.deepEqual(await statusesOf([own, ...others]), [503, 200, 200, 200, 200]);
     });
-    t.is((await exchange(rp, codes[0] as string)).status, 200, 'nothing was done to it');
+    t.is((await exchange(rp, asked[0]?.code as string)).status, 200, 'nothing was done to it');
   },
 );
 
@@ -178,15 +185,18 @@ test.serial('two nodes that exchange codes of one session for two clients do not
       "insert into session_clients (session_id, client_row_id, realm_id, account_sub) values ($1, $2, $3, 'x') on conflict do nothing",
       [rows[0].session_id, id, realm],
     );
+  // Whoever comes first is served alone.
+  const stranger = await codeFor(rp, (await signedInReader(server)).browser);
   await other.query('delete from session_clients where session_id = $1', [rows[0].session_id]);
   const { rows: before } = await other.query(DEADLOCKS);
   await other.query('begin');
   await note(clients[0]);
-  const answers = [exchange(low, codes[0]), exchange(high, codes[1])];
+  const first = exchange(rp, stranger);
+  const answers = [first, exchange(low, codes[0]), exchange(high, codes[1])];
   await until(async () => (await server.services.db.builder.raw(WAITING)).rows.length > 0);
   await note(clients[1]);
   await other.query('commit');
-  t.deepEqual(await statusesOf(answers), [200, 200]);
+  t.deepEqual(await statusesOf(answers), [200, 200, 200]);
   t.deepEqual((await other.query(DEADLOCKS)).rows, before);
 });
 const DEADLOCKS =
