@@ -155,11 +155,11 @@ test.serial(
 test.serial(
   'reliability R-41: when a shared statement gives up waiting for a lock, each goes on alone, and only one fails',
   async (t) => {
-    const asked: { of: typeof rp; code: string }[] = [];
-    for (const of of [rp, rp2, rp2, rp2, rp2])
-      asked.push({ of, code: await codeFor(of, (await signedInReader(server)).browser) });
+    const asked: { client: typeof rp; code: string }[] = [];
+    for (const client of [rp, rp2, rp2, rp2, rp2])
+      asked.push({ client, code: await codeFor(client, (await signedInReader(server)).browser) });
     await whileHeld(["select from clients where client_id = 'rp' for update", []], async () => {
-      const { own, others } = askTogether(asked, ({ of, code }) => exchange(of, code));
+      const { own, others } = askTogether(asked, ({ client, code }) => exchange(client, code));
       t.deepEqual(await statusesOf([own, ...others]), [503, 200, 200, 200, 200]);
     });
     t.is((await exchange(rp, asked[0]?.code as string)).status, 200, 'nothing was done to it');
