@@ -48,8 +48,8 @@ const insertSql = (locks: string) =>
        join sessions s on s.id = a.session_id
       order by s.id for key share of s ${locks})
    insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, expires_at)
-   select code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent,
-          causeway_now() + make_interval(secs => seconds)
+   select live.code_hash, live.kind, live.session_id, live.client_row_id, live.redirect_uri, live.callback_uri, live.flow_hash,
+          live.is_restart, live.is_silent, causeway_now() + make_interval(secs => live.seconds)
      from live
    returning code_hash`;
 // Codes that are asked for in one turn of the event loop share a statement and a commit. Its sessions are locked here, since the

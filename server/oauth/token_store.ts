@@ -86,7 +86,8 @@ const insertCodesSql = (locks: string) =>
       where ${SESSION_IS_LIVE_SQL}
       order by s.id for key share of s ${locks})
    insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, is_restart, is_silent, detail, expires_at)
-   select code_hash, 'oidc', session_id, client_row_id, redirect_uri, false, false, detail::jsonb, causeway_now() + make_interval(secs => seconds)
+   select live.code_hash, 'oidc', live.session_id, live.client_row_id, live.redirect_uri, false, false, live.detail::jsonb,
+          causeway_now() + make_interval(secs => live.seconds)
      from live
    returning code_hash`;
 // Sessions that somebody else holds are left out: the reference to them would wait, and all the others with it.
