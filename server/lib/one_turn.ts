@@ -6,9 +6,9 @@ import { Overdue } from './overdue.ts';
 /** Most that are done together, so that nobody waits for a crowd. */
 const MOST_AT_ONCE = 500;
 /**
- * The same of writes. All of them share a connection: when it breaks, so many may fail at once, since a write is not sent
- * again (reliability R-35 counts one for one, which holds for reads and for what is written alone). The fixed costs of a
- * statement and its commit are small by then, shared by 50, so larger groups were hardly faster.
+ * The same of writes. They share a connection, and since a write is not sent again, so many may fail when it breaks: reliability
+ * R-35 counts one for one, which holds for reads and for what is written alone. By 50 what a statement and its commit cost beside
+ * the rows is a small part of it, and larger groups would be hardly faster.
  */
 const MOST_WRITES_AT_ONCE = 50;
 /** A group that takes longer waits for a lock or for the database, and no longer holds back the next one. */
@@ -75,16 +75,14 @@ export function inOneTurn<Asked, Outcome>(
       schedule();
     };
     const timer = setTimeout(age, PATIENCE_MS);
-    await settle(group, () => {
-      underWay--;
-      age();
-    });
+    await settle(group);
+    underWay--;
+    age();
   }
 
-  async function settle(group: readonly Waiting[], done: () => void): Promise<void> {
+  async function settle(group: readonly Waiting[]): Promise<void> {
     try {
       const outcomes = await work(group.map(({ asked }) => asked));
-      done();
       group.forEach((one, index) => {
         unanswered.delete(one);
         one.resolve(outcomes[index] as Outcome);
@@ -92,10 +90,9 @@ export function inOneTurn<Asked, Outcome>(
     } catch (error) {
       if (error instanceof FailureOfOne && group.length > 1) {
         const middle = group.length >> 1;
-        await settle(group.slice(0, middle), () => undefined);
-        return settle(group.slice(middle), done);
+        await settle(group.slice(0, middle));
+        return settle(group.slice(middle));
       }
-      done();
       for (const one of group) refuse(one, error instanceof FailureOfOne ? error.cause : error);
     }
   }
