@@ -15,10 +15,10 @@ import {
 import type { Clients } from '../clients/clients.ts';
 import type { AccessLines } from '../http/access_log.ts';
 import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
+import { hasTakenLong } from '../http/failures.ts';
 import { createHead } from '../http/headers.ts';
 import { parseQuery } from '../http/query.ts';
 import type { Target } from '../http/redirect.ts';
-import { Overdue } from '../lib/overdue.ts';
 import { parseToken } from '../lib/token.ts';
 import { type Decision, decideAuthorization, type OAuth } from '../oauth/oauth.ts';
 import { credentialCookies, type LiveSession } from '../sessions/sessions.ts';
@@ -63,7 +63,7 @@ export function createHop(options: {
       } catch (error) {
         // Whatever is wrong is wrong there too, and is told as everywhere. A write is not begun again there, only told of, and
         // whoever has waited long does not wait again.
-        if (front.isWriting || error instanceof Overdue) front.failure = { error };
+        if (front.isWriting || hasTakenLong(startedAt)) front.failure = { error };
       }
       if (sent) send(front, sent, startedAt);
       else general(front);

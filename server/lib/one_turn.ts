@@ -1,7 +1,7 @@
 // Work that waits at the same time is done at once: one statement, one commit, for all who came together. While one group is
 // under way the next one gathers, so the busier a node is, the more each round trip carries, and the cheaper each of them is.
 
-import { Overdue } from './overdue.ts';
+import { ANSWERED_WITHIN_MS, Overdue } from './overdue.ts';
 
 /** Most that are done together, so that nobody waits for a crowd. */
 const MOST_AT_ONCE = 500;
@@ -18,8 +18,6 @@ const MOST_UNDER_WAY = 6;
 const MOST_WAITING = 10_000;
 /** Whoever waited so long for a place is not begun with any more. */
 const LONGEST_IN_QUEUE_MS = 2000;
-/** By then everybody has an answer. What is under way goes on: as after a lost COMMIT, its outcome is not known. */
-const DEADLINE_MS = 2500;
 
 /**
  * Thrown by work that failed for all because of one of them, and has done nothing: each half is done anew, so that in the end
@@ -30,7 +28,7 @@ export class FailureOfOne extends Error {}
 /**
  * @param work does it for all who wait, and returns one outcome for each, in their order; when it throws, all of them fail
  * @returns does it for one, together with whoever else asks in this turn of the event loop, or while others are served;
- *   fails with Overdue when that takes too long
+ *   fails with Overdue when that takes too long: what is under way then goes on, and as after a lost COMMIT its outcome is not known
  */
 export function inOneTurn<Asked, Outcome>(
   work: (asked: readonly Asked[]) => Promise<readonly Outcome[]>,
@@ -112,7 +110,7 @@ export function inOneTurn<Asked, Outcome>(
     isWatched = false;
     const now = performance.now();
     for (const one of unanswered) {
-      const left = DEADLINE_MS - (now - one.since);
+      const left = ANSWERED_WITHIN_MS - (now - one.since);
       if (left > 0) return watch(left);
       refuse(one, new Overdue('no answer in time'));
     }
@@ -124,7 +122,7 @@ export function inOneTurn<Asked, Outcome>(
       const one = { asked, since: performance.now(), resolve, reject };
       waiting.push(one);
       unanswered.add(one);
-      if (!isWatched) watch(DEADLINE_MS);
+      if (!isWatched) watch(ANSWERED_WITHIN_MS);
       schedule();
     });
 }
