@@ -5,6 +5,7 @@
 import { clientAddress, type Networks } from '../http/address.ts';
 import { disallowOrigin } from '../http/cors.ts';
 import { AppError } from '../http/errors.ts';
+import { throwNoted } from '../http/failures.ts';
 import type { Context, Middleware } from '../http/route.ts';
 import { findProtocolFault } from '../http/server.ts';
 import type { Host } from '../lib/ids.ts';
@@ -25,6 +26,8 @@ export function findSite(options: { realms: Realms; clients: Clients; proxies: N
     const host = proven ?? parseHost(ctx.get('Host'));
     if (!host) throw new AppError('invalid_request', { description: 'The Host header is not a host name.' });
     ctx.state['host'] = host;
+    // Who has failed already is answered now, rather than after waiting for the same database again.
+    if (!options.realms.peekSite(host)) throwNoted(ctx.req);
     const site = await options.realms.findSite(host);
     if (!site) throw new AppError('unknown_host', { rows: [{ label: 'Host', value: host }], detail: { host } });
     const address = clientAddress({
@@ -33,7 +36,9 @@ export function findSite(options: { realms: Realms; clients: Clients; proxies: N
       trusted: options.proxies,
       extraHops: proven ? 1 : 0,
     });
-    const client = site.domain.role === 'client' ? await options.clients.findForHost(host) : null;
+    const isOfClient = site.domain.role === 'client';
+    if (isOfClient && !options.clients.peekForHost(host)) throwNoted(ctx.req);
+    const client = isOfClient ? await options.clients.findForHost(host) : null;
     noteSite(ctx, { site, address, isSiteOpen: site.domain.role === 'auth' || client !== null });
     noteBrandOf(ctx, client);
     return next();

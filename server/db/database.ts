@@ -3,6 +3,8 @@
 // `acquireConnection` is a semi-public method of knex: it is used in this file alone (test/db/pool.test.ts holds it).
 
 import knexModule, { type Knex } from 'knex';
+import { Overdue } from '../lib/overdue.ts';
+import { createTurnstile, type Turnstile } from '../lib/turnstile.ts';
 import type { Statement } from './statement.ts';
 
 const { knex: createKnex } = knexModule;
@@ -58,6 +60,11 @@ export const TIMEOUTS = {
 const { query_timeout: QUERY_TIMEOUT_MS, ...SET_ON_CONNECTIONS } = TIMEOUTS;
 const ACQUIRE_TIMEOUT_MS = 2000;
 const RETRY_PAUSE_MS = 25;
+/**
+ * What writes may take of the pool, transactions among it: while commits hang (a standby is gone, the disk stalls), each holds
+ * its connection until its time limit, and the others stay free for reading (reliability R-33, R-42).
+ */
+const SHARE_OF_WRITES = 2 / 3;
 
 export function databaseKnexConfig(options: {
   url: string;
@@ -100,7 +107,10 @@ export function openDatabase(options: {
 }): Database {
   const knex = createKnex(databaseKnexConfig(options));
   const { changes } = options;
-  const run = runner(knex, options.namedStatements, changes);
+  const places = Math.max(1, Math.floor(options.poolSize * SHARE_OF_WRITES));
+  const writers = createTurnstile({ places, patienceMs: ACQUIRE_TIMEOUT_MS });
+  const { namedStatements: isNamed } = options;
+  const run = runner(knex, { isNamed, changes, writers });
 
   async function transaction<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -118,22 +128,24 @@ export function openDatabase(options: {
 
   async function once<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
     const made = new Change();
-    const result = await knex.transaction(async (trx) => {
-      const connection = await (trx.client as KnexClient).acquireConnection();
-      connection.change = made;
-      try {
-        return await work({ run: runner(trx, options.namedStatements, changes), builder: trx });
-      } finally {
-        connection.change = null;
-      }
-    });
+    const result = await writers.pass(() =>
+      knex.transaction(async (trx) => {
+        const connection = await (trx.client as KnexClient).acquireConnection();
+        connection.change = made;
+        try {
+          return await work({ run: runner(trx, { isNamed, changes }), builder: trx });
+        } finally {
+          connection.change = null;
+        }
+      }),
+    );
     await made.settle(changes);
     return result;
   }
 
   function pool() {
     const tarn = knex.client.pool as { numUsed(): number; numFree(): number; numPendingAcquires(): number };
-    return { used: tarn.numUsed(), free: tarn.numFree(), waiting: tarn.numPendingAcquires() };
+    return { used: tarn.numUsed(), free: tarn.numFree(), waiting: tarn.numPendingAcquires() + writers.waiting() };
   }
 
   return { run, builder: knex, transaction, settled: changes.settleAll, pool, close: () => knex.destroy() };
@@ -225,26 +237,32 @@ type KnexClient = {
   releaseConnection(connection: Connection): Promise<void>;
 };
 
-function runner(knex: Knex, isNamed: boolean, changes: ChangeHook): Queryable['run'] {
+/** @param options writers: where writes wait for their turn; none in a transaction, which has waited for its own */
+function runner(knex: Knex, options: { isNamed: boolean; changes: ChangeHook; writers?: Turnstile }): Queryable['run'] {
+  const { isNamed, changes, writers } = options;
   const client = knex.client as KnexClient;
   const isTransaction = 'isTransaction' in knex && knex.isTransaction === true;
 
   async function once(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    const connection = await client.acquireConnection();
     const made = new Change();
-    let rows: Row[];
+    const isWaiting = writers !== undefined && statement.kind === 'write';
+    const rows = await (isWaiting ? writers.pass(() => send(statement, values, made)) : send(statement, values, made));
+    await made.settle(changes);
+    return rows;
+  }
+
+  async function send(statement: Statement, values: readonly unknown[], made: Change): Promise<Row[]> {
+    const connection = await client.acquireConnection();
     if (!isTransaction) connection.change = made;
     try {
       const query = { text: statement.text, values: [...values], ...(isNamed && { name: statement.name }) };
-      rows = await new Promise<Row[]>((resolve, reject) => {
+      return await new Promise<Row[]>((resolve, reject) => {
         connection.query(query, (error, result) => (error ? reject(error) : resolve(result.rows)));
       });
     } finally {
       if (!isTransaction) connection.change = null;
       await client.releaseConnection(connection);
     }
-    await made.settle(changes);
-    return rows;
   }
 
   return async <R extends Row>(statement: Statement, values: readonly unknown[]) => {
@@ -303,16 +321,24 @@ function isConnectionLoss(error: unknown): boolean {
 
 /** Whether an error is a deadlock or a serialisation failure: the same again may succeed. */
 export function isRetryable(error: unknown): boolean {
-  // A statement's own error arrives translated, with PostgreSQL's inside.
-  const state = sqlState(error instanceof DatabaseUnavailable ? error.cause : error);
+  const state = stateWithin(error);
   return state === '40001' || state === '40P01';
 }
+
+/** Whether a statement met rows of others: a deadlock, or a lock that was not given up in time (55P03). Nothing of it was done. */
+export const isInTheWay = (error: unknown): boolean => isRetryable(error) || stateWithin(error) === '55P03';
+
+/** Whether what a row refers to is gone (23503). */
+export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error) === '23503';
+
+/** A statement's own error arrives translated, with PostgreSQL's inside. */
+const stateWithin = (error: unknown) => sqlState(error instanceof DatabaseUnavailable ? error.cause : error);
 
 /** Whether an error means that PostgreSQL cannot serve us now (away, full, overloaded), not that we asked wrongly. */
 export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error);
   if (isConnectionLoss(error) || (state !== null && UNAVAILABLE_STATES.has(state))) return true;
-  return error instanceof Error && error.name === 'KnexTimeoutError';
+  return error instanceof Overdue || (error instanceof Error && error.name === 'KnexTimeoutError');
 }
 
 function translate(error: unknown): unknown {

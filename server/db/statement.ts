@@ -4,8 +4,11 @@ export type Statement = {
   /** Unique, `<feature>.<verb>`; also the name of the prepared statement. */
   readonly name: string;
   readonly text: string;
-  /** A read may be sent again on a fresh connection when its own broke; a write never is. */
-  readonly kind: 'read' | 'write';
+  /**
+   * A read may be sent again on a fresh connection when its own broke; a write never is. Of writes only so many are under way
+   * (database.ts); a note writes, too, but its commit waits neither for the disk nor for a standby: it takes no place from them.
+   */
+  readonly kind: 'read' | 'write' | 'note';
 };
 
 const registry = new Map<string, Statement>();
@@ -18,6 +21,11 @@ export function readStatement(name: string, text: string): Statement {
 /** Declares a statement that writes. */
 export function writeStatement(name: string, text: string): Statement {
   return register({ name, text, kind: 'write' });
+}
+
+/** Declares a statement that writes without waiting for the disk or a standby. */
+export function noteStatement(name: string, text: string): Statement {
+  return register({ name, text, kind: 'note' });
 }
 
 /** Every declared statement, for the test that prepares each against the migrated schema. */

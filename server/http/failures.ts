@@ -5,6 +5,11 @@ import type { IncomingMessage } from 'node:http';
 
 const failures = new WeakMap<IncomingMessage, unknown>();
 
+const LONG_MS = 500;
+
+/** Whether what began then took so long that to try it again would keep whoever asked waiting (reliability R-32). */
+export const hasTakenLong = (startedAt: number): boolean => performance.now() - startedAt > LONG_MS;
+
 /** Notes what a request has failed of. */
 export const noteFailure = (request: IncomingMessage, error: unknown): void => void failures.set(request, error);
 

@@ -1,68 +1,132 @@
 // Work that waits at the same time is done at once: one statement, one commit, for all who came together. While one group is
 // under way the next one gathers, so the busier a node is, the more each round trip carries, and the cheaper each of them is.
 
+import { ANSWERED_WITHIN_MS, Overdue } from './overdue.ts';
+
 /** Most that are done together, so that nobody waits for a crowd. */
 const MOST_AT_ONCE = 500;
+/**
+ * The same of writes. They share a connection, and since a write is not sent again, so many may fail when it breaks: reliability
+ * R-35 counts one for one, which holds for reads and for what is written alone. By 50 what a statement and its commit cost beside
+ * the rows is a small part of it, and larger groups would be hardly faster.
+ */
+const MOST_WRITES_AT_ONCE = 50;
 /** A group that takes longer waits for a lock or for the database, and no longer holds back the next one. */
 const PATIENCE_MS = 20;
+/** Groups under way, however long they take: each has a connection, and others want some, too. */
+const MOST_UNDER_WAY = 6;
+const MOST_WAITING = 10_000;
+/** Whoever waited so long for a place is not begun with any more. */
+const LONGEST_IN_QUEUE_MS = 2000;
+
+/**
+ * Thrown by work that failed for all because of one of them, and has done nothing: each half is done anew, so that in the end
+ * it fails for that one alone. It takes about 2 · log2 of their number of statements, one after the other.
+ */
+export class FailureOfOne extends Error {}
 
 /**
  * @param work does it for all who wait, and returns one outcome for each, in their order; when it throws, all of them fail
- * @returns does it for one, together with whoever else asks in this turn of the event loop, or while others are served
+ * @returns does it for one, together with whoever else asks in this turn of the event loop, or while others are served;
+ *   fails with Overdue when that takes too long: what is under way then goes on, and as after a lost COMMIT its outcome is not known
  */
 export function inOneTurn<Asked, Outcome>(
   work: (asked: readonly Asked[]) => Promise<readonly Outcome[]>,
+  { mostAtOnce = MOST_AT_ONCE }: { mostAtOnce?: number } = {},
 ): (asked: Asked) => Promise<Outcome> {
-  type Waiting = { asked: Asked; resolve(outcome: Outcome): void; reject(error: unknown): void };
+  type Waiting = { asked: Asked; since: number; resolve(outcome: Outcome): void; reject(error: unknown): void };
   const waiting: Waiting[] = [];
+  /** Who has no answer yet, in the order of asking. */
+  const unanswered = new Set<Waiting>();
   let isScheduled = false;
+  let isWatched = false;
   let underWay = 0;
+  /** Of them, those that hold back the next one. */
+  let young = 0;
 
   function schedule() {
-    if (isScheduled || waiting.length === 0 || underWay > 0) return;
+    if (isScheduled || waiting.length === 0 || young > 0 || underWay >= MOST_UNDER_WAY) return;
     isScheduled = true;
     setImmediate(flush);
   }
 
   function flush() {
     isScheduled = false;
-    const group = waiting.splice(0, MOST_AT_ONCE);
-    void settle(group);
+    const now = performance.now();
+    const inTime = waiting.findIndex(({ since }) => now - since <= LONGEST_IN_QUEUE_MS);
+    const late = waiting.splice(0, inTime === -1 ? waiting.length : inTime);
+    for (const one of late) refuse(one, new Overdue('too many were before it'));
+    const group = waiting.splice(0, mostAtOnce);
+    if (group.length > 0) void begin(group);
     schedule();
   }
 
-  async function settle(group: readonly Waiting[]) {
-    const done = occupy();
+  /** Takes one of the places until the group is done; the next one waits for it only so long. */
+  async function begin(group: readonly Waiting[]) {
+    underWay++;
+    young++;
+    let isYoung = true;
+    const age = () => {
+      clearTimeout(timer);
+      if (isYoung) young--;
+      isYoung = false;
+      schedule();
+    };
+    const timer = setTimeout(age, PATIENCE_MS);
+    await settle(group);
+    underWay--;
+    age();
+  }
+
+  async function settle(group: readonly Waiting[]): Promise<void> {
     try {
       const outcomes = await work(group.map(({ asked }) => asked));
-      done();
-      group.forEach(({ resolve }, index) => {
-        resolve(outcomes[index] as Outcome);
+      group.forEach((one, index) => {
+        unanswered.delete(one);
+        one.resolve(outcomes[index] as Outcome);
       });
     } catch (error) {
-      done();
-      for (const { reject } of group) reject(error);
+      if (error instanceof FailureOfOne && group.length > 1) {
+        const middle = group.length >> 1;
+        await settle(group.slice(0, middle));
+        return settle(group.slice(middle));
+      }
+      for (const one of group) refuse(one, error instanceof FailureOfOne ? error.cause : error);
     }
   }
 
-  /** Takes one of the places; given back when the group is done, or when it takes too long. */
-  function occupy(): () => void {
-    underWay++;
-    let isHeld = true;
-    const release = () => {
-      clearTimeout(timer);
-      if (!isHeld) return;
-      isHeld = false;
-      underWay--;
-      schedule();
-    };
-    const timer = setTimeout(release, PATIENCE_MS);
-    return release;
+  function refuse(one: Waiting, error: unknown) {
+    unanswered.delete(one);
+    one.reject(error);
+  }
+
+  /** One clock for all of them: a timer for each would cost more than to ask. */
+  function watch(afterMs: number) {
+    isWatched = true;
+    setTimeout(endLate, afterMs).unref();
+  }
+
+  function endLate() {
+    isWatched = false;
+    const now = performance.now();
+    for (const one of unanswered) {
+      const left = ANSWERED_WITHIN_MS - (now - one.since);
+      if (left > 0) return watch(left);
+      refuse(one, new Overdue('no answer in time'));
+    }
   }
 
   return (asked) =>
     new Promise((resolve, reject) => {
-      waiting.push({ asked, resolve, reject });
+      if (waiting.length >= MOST_WAITING) return reject(new Overdue('too many wait'));
+      const one = { asked, since: performance.now(), resolve, reject };
+      waiting.push(one);
+      unanswered.add(one);
+      if (!isWatched) watch(ANSWERED_WITHIN_MS);
       schedule();
     });
 }
+
+/** The same for work that writes. */
+export const writeInOneTurn = <Asked, Outcome>(work: (asked: readonly Asked[]) => Promise<readonly Outcome[]>) =>
+  inOneTurn(work, { mostAtOnce: MOST_WRITES_AT_ONCE });

@@ -2,6 +2,7 @@
 // announced, and whoever holds such a memory clears it then; the seconds are for announcements that did not arrive.
 
 import { LRUCache } from 'lru-cache';
+import { inTime } from './overdue.ts';
 
 const KEPT_MS = 5000;
 /** How often the clock is read: at every look-up it would cost more than the look-up. */
@@ -20,6 +21,6 @@ export function createShortMemory<Key extends string, Value extends object>(opti
     ttl: KEPT_MS - CLOCK_MS,
     ttlResolution: CLOCK_MS,
     ignoreFetchAbort: true,
-    fetchMethod: (key) => options.read(key),
+    fetchMethod: (key) => inTime(options.read(key)),
   });
 }

@@ -6,7 +6,7 @@ import { type Client, isLandingUri, landingUriOf } from '../clients/clients.ts';
 import type { Database, Queryable } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { CallbackUri, Host, PlainToken, RedirectUri, TokenHash } from '../lib/ids.ts';
-import { inOneTurn } from '../lib/one_turn.ts';
+import { writeInOneTurn } from '../lib/one_turn.ts';
 import { createToken, hashToken, isSameHash } from '../lib/token.ts';
 import type { Credential, LiveSession, Sessions } from '../sessions/sessions.ts';
 import type { SessionDraft } from './authorization.ts';
@@ -72,8 +72,11 @@ export type OAuth = ReturnType<typeof createOAuth>;
 /** The codes of this server. */
 export function createOAuth(options: { db: Database; audit: Audit; sessions: Sessions }) {
   const { db, audit, sessions } = options;
-  const insertCode = inOneTurn((drafts: readonly store.CodeDraft[]) => store.insertCodes(db, drafts));
-  const redeemTogether = inOneTurn((asked: readonly store.FreshRedemption[]) => store.redeemFresh(db, asked));
+  const insertTogether = writeInOneTurn((drafts: readonly store.CodeDraft[]) => store.insertCodes(db, drafts));
+  const redeemTogether = writeInOneTurn((asked: readonly store.FreshRedemption[]) => store.redeemFresh(db, asked));
+
+  /** False when the session has ended in between. */
+  const insertCode = async (draft: store.CodeDraft) => (await insertTogether(draft)) || store.insertCode(db, draft);
 
   /** A new code for a live SSO session; null when the session has ended in between. */
   async function issueCode(session: Pick<LiveSession, 'id'>, draft: SessionDraft): Promise<PlainToken | null> {

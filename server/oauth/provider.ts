@@ -7,7 +7,7 @@ import type { Client } from '../clients/clients.ts';
 import type { Database } from '../db/database.ts';
 import type { Job } from '../db/jobs.ts';
 import type { AccountId, ClientRowId, PlainToken, TokenHash } from '../lib/ids.ts';
-import { inOneTurn } from '../lib/one_turn.ts';
+import { inOneTurn, writeInOneTurn } from '../lib/one_turn.ts';
 import { createToken, hashToken, isTaggedToken } from '../lib/token.ts';
 import { acrAnswer, acrOf } from '../mfa/mfa.ts';
 import type { Realm } from '../realms/realms.ts';
@@ -31,8 +31,12 @@ export type Provider = ReturnType<typeof createProvider>;
 export function createProvider(options: { db: Database; audit: Audit; memory: TokenMemory }) {
   const { db, audit, memory } = options;
   const findConsent = inOneTurn((asked: readonly consents.Consenting[]) => consents.findConsents(db, asked));
-  const insertCode = inOneTurn((drafts: readonly store.CodeDraft[]) => store.insertProviderCodes(db, drafts));
+  const insertTogether = writeInOneTurn((drafts: readonly store.CodeDraft[]) => store.insertProviderCodes(db, drafts));
   const readActive = inOneTurn((hashes: readonly TokenHash[]) => store.findActiveTokens(db, hashes));
+
+  /** False when the session has ended in between. */
+  const insertCode = async (draft: store.CodeDraft) =>
+    (await insertTogether(draft)) || store.insertProviderCode(db, draft);
 
   /** A code for a signed-in reader; null when the session has ended in between. */
   async function issueCode(signedIn: SignedIn, draft: OidcDraft): Promise<PlainToken | null> {

@@ -1,7 +1,7 @@
 // Table authorization_codes.
 
-import { isRetryable, type Queryable, type Row, sqlState } from '../db/database.ts';
-import { readStatement, writeStatement } from '../db/statement.ts';
+import { isForeignKeyViolation, isInTheWay, type Queryable, type Row } from '../db/database.ts';
+import { readStatement, type Statement, writeStatement } from '../db/statement.ts';
 import {
   asDomainSessionId,
   type CallbackUri,
@@ -14,6 +14,7 @@ import {
   type SessionId,
   type TokenHash,
 } from '../lib/ids.ts';
+import { FailureOfOne } from '../lib/one_turn.ts';
 import { SESSION_IS_LIVE_SQL } from '../sessions/sessions.ts';
 import type { SessionDraft } from './authorization.ts';
 
@@ -39,21 +40,27 @@ const COLUMNS = `c.kind, c.client_row_id, c.redirect_uri, c.callback_uri, c.sess
   c.expires_at <= causeway_now() as is_expired, c.domain_session_id,
   coalesce(c.consumed_at > causeway_now() - interval '60 seconds', false) as is_just_used`;
 
-// Codes that are asked for in one turn of the event loop share a statement and a commit.
-const INSERT = writeStatement(
-  'oauth.insert_codes',
-  `insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, expires_at)
-   select a.code_hash, a.kind, s.id, a.client_row_id, a.redirect_uri, a.callback_uri, a.flow_hash, a.is_restart, a.is_silent,
-          causeway_now() + make_interval(secs => a.seconds)
-     from unnest($1::bytea[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::boolean[], $9::boolean[], $10::integer[])
-          as a(code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, seconds)
-     join sessions s on s.id = a.session_id
-   returning code_hash`,
-);
+const insertSql = (locks: string) =>
+  `with live as materialized (
+     select a.*
+       from unnest($1::bytea[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::boolean[], $9::boolean[], $10::integer[])
+            as a(code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, seconds)
+       join sessions s on s.id = a.session_id
+      order by s.id for key share of s ${locks})
+   insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, callback_uri, flow_hash, is_restart, is_silent, expires_at)
+   select live.code_hash, live.kind, live.session_id, live.client_row_id, live.redirect_uri, live.callback_uri, live.flow_hash,
+          live.is_restart, live.is_silent, causeway_now() + make_interval(secs => live.seconds)
+     from live
+   returning code_hash`;
+// Codes that are asked for in one turn of the event loop share a statement and a commit. Its sessions are locked here, since the
+// reference to one that somebody else holds would wait, and all the others with it.
+const INSERT = writeStatement('oauth.insert_codes', insertSql('skip locked'));
+const INSERT_ALONE = writeStatement('oauth.insert_code', insertSql(''));
 /**
  * Codes that arrive as they should become domain sessions in one statement: consumed, made, noted and put on record for all
  * that came in one turn of the event loop. What it demands is what decideRedeem() calls 'create'; every other code is left as
- * it is, for the general way. The sessions are locked before the codes and by id, as a sign-out does.
+ * it is, for the general way. The sessions are locked before the codes and by id, as a sign-out does. What somebody else holds
+ * is not waited for, because all the others would wait with it: it is left for the general way, too.
  */
 const REDEEM_FRESH = writeStatement(
   'oauth.redeem_fresh',
@@ -68,7 +75,7 @@ const REDEEM_FRESH = writeStatement(
       where k.consumed_at is null and k.expires_at > causeway_now()
         and encode(k.flow_hash, 'hex') = any(string_to_array(a.flow_hashes, ','))
         and ${SESSION_IS_LIVE_SQL}
-      order by s.id for key share of s),
+      order by s.id, k.code_hash for key share of s skip locked for no key update of k skip locked),
    used as (
      update authorization_codes c set consumed_at = causeway_now(), domain_session_id = live.id from live
       where c.code_hash = live.code_hash and c.consumed_at is null
@@ -109,10 +116,18 @@ export type CodeDraft = Omit<SessionDraft, 'kind' | 'state'> & {
   ttlSeconds: number;
 };
 
-/** Stores codes for live sessions. False for each whose session has ended in between. */
-export async function insertCodes(q: Queryable, drafts: readonly CodeDraft[]): Promise<boolean[]> {
+/** Stores codes for live sessions. False for each whose session somebody holds just then, or has ended. */
+export const insertCodes = (q: Queryable, drafts: readonly CodeDraft[]) => insert(q, INSERT, drafts);
+
+/** Stores a code for a live session, whoever has to be waited for. False when the session has ended in between. */
+export async function insertCode(q: Queryable, draft: CodeDraft): Promise<boolean> {
+  const [isStored = false] = await insert(q, INSERT_ALONE, [draft]);
+  return isStored;
+}
+
+async function insert(q: Queryable, statement: Statement, drafts: readonly CodeDraft[]): Promise<boolean[]> {
   try {
-    const rows = await q.run(INSERT, [
+    const rows = await q.run(statement, [
       drafts.map((draft) => draft.codeHash),
       drafts.map((draft) => draft.kind),
       drafts.map((draft) => draft.sessionId),
@@ -127,11 +142,10 @@ export async function insertCodes(q: Queryable, drafts: readonly CodeDraft[]): P
     const stored = new Set(rows.map((row) => (row['code_hash'] as Buffer).toString('hex')));
     return drafts.map(({ codeHash }) => stored.has(codeHash.toString('hex')));
   } catch (error) {
-    // 23503: a session was deleted between reading and referencing it. Whose it was shows when each is stored alone.
-    if (sqlState(error) !== '23503') throw error;
-    if (drafts.length === 1) return [false];
-    const each = await Promise.all(drafts.map((draft) => insertCodes(q, [draft])));
-    return each.flat();
+    // A client was removed, or a session was, between reading and referencing it.
+    if (!isForeignKeyViolation(error)) throw error;
+    if (drafts.length > 1) throw new FailureOfOne('a code refers to what is gone', { cause: error });
+    return [false];
   }
 }
 
@@ -168,8 +182,11 @@ export async function redeemFresh(
   try {
     rows = await q.run(REDEEM_FRESH, values);
   } catch (error) {
-    // One of those who came together may have met a deadlock, or a client that went away (23503): nothing was done for any.
-    if (!isRetryable(error) && sqlState(error) !== '23503') throw error;
+    // A client went away.
+    if (isForeignKeyViolation(error) && asked.length > 1)
+      throw new FailureOfOne('a code refers to what is gone', { cause: error });
+    // One of those who came together may have met somebody else's lock: nothing was done for any.
+    if (!isInTheWay(error) && !isForeignKeyViolation(error)) throw error;
   }
   const made: ({ callbackUri: CallbackUri; remainingSeconds: number } | null)[] = asked.map(() => null);
   for (const row of rows)

@@ -1,8 +1,8 @@
 // Tables token_families, access_tokens, refresh_tokens, and the provider's side of authorization_codes.
 
 import { ACCOUNT_COLUMNS, type Account, toAccount } from '../accounts/accounts.ts';
-import { type Queryable, type Row, sqlState } from '../db/database.ts';
-import { readStatement, writeStatement } from '../db/statement.ts';
+import { isForeignKeyViolation, type Queryable, type Row } from '../db/database.ts';
+import { readStatement, type Statement, writeStatement } from '../db/statement.ts';
 import {
   type AccountId,
   asAccountId,
@@ -15,6 +15,7 @@ import {
   type SessionId,
   type TokenHash,
 } from '../lib/ids.ts';
+import { FailureOfOne } from '../lib/one_turn.ts';
 import { SESSION_IS_LIVE_SQL } from '../sessions/sessions.ts';
 
 /** What a code and the tokens made from it carry of the sign-in and the request. */
@@ -76,15 +77,22 @@ export type RefreshToken = {
   isExpired: boolean;
 };
 
-const INSERT_CODES = writeStatement(
-  'oauth.insert_provider_codes',
-  `insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, is_restart, is_silent, detail, expires_at)
-   select a.code_hash, 'oidc', s.id, a.client_row_id, a.redirect_uri, false, false, a.detail::jsonb, causeway_now() + make_interval(secs => a.seconds)
-     from unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::integer[])
-          as a(code_hash, session_id, client_row_id, redirect_uri, detail, seconds)
-     join sessions s on s.id = a.session_id
-    where ${SESSION_IS_LIVE_SQL} returning code_hash`,
-);
+const insertCodesSql = (locks: string) =>
+  `with live as materialized (
+     select a.*
+       from unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::integer[])
+            as a(code_hash, session_id, client_row_id, redirect_uri, detail, seconds)
+       join sessions s on s.id = a.session_id
+      where ${SESSION_IS_LIVE_SQL}
+      order by s.id for key share of s ${locks})
+   insert into authorization_codes (code_hash, kind, session_id, client_row_id, redirect_uri, is_restart, is_silent, detail, expires_at)
+   select live.code_hash, 'oidc', live.session_id, live.client_row_id, live.redirect_uri, false, false, live.detail::jsonb,
+          causeway_now() + make_interval(secs => live.seconds)
+     from live
+   returning code_hash`;
+// Sessions that somebody else holds are left out: the reference to them would wait, and all the others with it.
+const INSERT_CODES = writeStatement('oauth.insert_provider_codes', insertCodesSql('skip locked'));
+const INSERT_CODE = writeStatement('oauth.insert_provider_code', insertCodesSql(''));
 const CODE_COLUMNS =
   'c.kind, c.client_row_id, c.redirect_uri, c.session_id, s.account_id, c.detail, c.family_id, c.expires_at <= causeway_now() as is_expired';
 const CONSUME_CODE = writeStatement(
@@ -168,10 +176,18 @@ export type CodeDraft = {
   ttlSeconds: number;
 };
 
-/** Stores codes for live sessions. False for each whose session has ended in between. */
-export async function insertProviderCodes(q: Queryable, drafts: readonly CodeDraft[]): Promise<boolean[]> {
+/** Stores codes for live sessions. False for each whose session somebody holds just then, or has ended. */
+export const insertProviderCodes = (q: Queryable, drafts: readonly CodeDraft[]) => insertCodes(q, INSERT_CODES, drafts);
+
+/** Stores a code for a live session, whoever has to be waited for. False when the session has ended in between. */
+export async function insertProviderCode(q: Queryable, draft: CodeDraft): Promise<boolean> {
+  const [isStored = false] = await insertCodes(q, INSERT_CODE, [draft]);
+  return isStored;
+}
+
+async function insertCodes(q: Queryable, statement: Statement, drafts: readonly CodeDraft[]): Promise<boolean[]> {
   try {
-    const rows = await q.run(INSERT_CODES, [
+    const rows = await q.run(statement, [
       drafts.map((draft) => draft.codeHash),
       drafts.map((draft) => draft.sessionId),
       drafts.map((draft) => draft.clientRowId),
@@ -182,10 +198,10 @@ export async function insertProviderCodes(q: Queryable, drafts: readonly CodeDra
     const stored = new Set(rows.map((row) => (row['code_hash'] as Buffer).toString('hex')));
     return drafts.map(({ codeHash }) => stored.has(codeHash.toString('hex')));
   } catch (error) {
-    // 23503: a session or client went away between reading and referencing it. Whose it was shows when each is stored alone.
-    if (sqlState(error) !== '23503') throw error;
-    if (drafts.length === 1) return [false];
-    return (await Promise.all(drafts.map((draft) => insertProviderCodes(q, [draft])))).flat();
+    // A session or client went away between reading and referencing it.
+    if (!isForeignKeyViolation(error)) throw error;
+    if (drafts.length > 1) throw new FailureOfOne('a code refers to what is gone', { cause: error });
+    return [false];
   }
 }
 

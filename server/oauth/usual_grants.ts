@@ -3,7 +3,7 @@
 
 import type { Database } from '../db/database.ts';
 import type { Signer } from '../keys/keys.ts';
-import { inOneTurn } from '../lib/one_turn.ts';
+import { writeInOneTurn } from '../lib/one_turn.ts';
 import { createUuid } from '../lib/random.ts';
 import { createTaggedToken, hashToken } from '../lib/token.ts';
 import { challengeOf } from './pkce.ts';
@@ -26,9 +26,9 @@ export type UsualGrants = ReturnType<typeof createUsualGrants>;
 
 export function createUsualGrants(options: { db: Database; tokens: Tokens }) {
   const { db, tokens } = options;
-  const redeem = inOneTurn((asked: readonly store.AskedByCode[]) => store.grantByCode(db, asked));
-  const refresh = inOneTurn((asked: readonly store.AskedByRefreshToken[]) => store.grantByRefreshToken(db, asked));
-  const refreshAgain = inOneTurn((asked: readonly store.AskedByRefreshToken[]) => store.grantAgain(db, asked));
+  const redeem = writeInOneTurn((asked: readonly store.AskedByCode[]) => store.grantByCode(db, asked));
+  const refresh = writeInOneTurn((asked: readonly store.AskedByRefreshToken[]) => store.grantByRefreshToken(db, asked));
+  const refreshAgain = writeInOneTurn((asked: readonly store.AskedByRefreshToken[]) => store.grantAgain(db, asked));
 
   /** Exchanges a code for tokens; null when that is not the usual case, and nothing was done. */
   async function byCode(

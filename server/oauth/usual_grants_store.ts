@@ -2,9 +2,10 @@
 // access_tokens, refresh_tokens, session_clients. What a row must be like is what grants.ts demands one after the other.
 
 import { ACCOUNT_COLUMNS, type Account, toAccount } from '../accounts/accounts.ts';
-import { isRetryable, type Queryable, type Row, sqlState } from '../db/database.ts';
+import { isForeignKeyViolation, isInTheWay, type Queryable, type Row } from '../db/database.ts';
 import { type Statement, writeStatement } from '../db/statement.ts';
 import type { ClientRowId, RealmId, TokenHash } from '../lib/ids.ts';
+import { FailureOfOne } from '../lib/one_turn.ts';
 import { SESSION_IS_LIVE_SQL } from '../sessions/sessions.ts';
 import { type CodeDetail, GRACE_SQL, type GrantDetail } from './token_store.ts';
 import { ACCESS_TOKEN_SECONDS, FAMILY_SECONDS } from './tokens.ts';
@@ -57,7 +58,8 @@ const SECONDS = [ACCESS_TOKEN_SECONDS, FAMILY_SECONDS.online, FAMILY_SECONDS.off
 
 // RFC 6749 §4.1.2, §4.1.3: one use, by the client and for the redirect URI that the code was issued to. RFC 7636 §4.6: with the
 // verifier of its challenge, or without either. RFC 9449 §10.1: with the key that it was asked for with.
-// Sessions are locked first and by id, as a sign-out does.
+// Sessions are locked first and by id, as a sign-out does. What somebody else holds is not waited for, since all the others would
+// wait with it: it is left out, for grants.ts. Accounts are locked because new families refer to them.
 const GRANT_BY_CODE = writeStatement(
   'oauth.grant_by_code',
   `with asked as materialized (
@@ -74,7 +76,7 @@ const GRANT_BY_CODE = writeStatement(
         and k.detail ->> 'codeChallenge' is not distinct from a.challenge
         and (k.detail ->> 'dpopJkt' is null or k.detail ->> 'dpopJkt' = a.jkt)
         and ${SESSION_IS_LIVE_SQL} and p.disabled_at is null
-      order by s.id for key share of s),
+      order by s.id, k.code_hash for key share of s, p skip locked for no key update of k skip locked),
    used as (
      update authorization_codes c set consumed_at = causeway_now(), family_id = live.family_id from live
       where c.code_hash = live.code_hash and c.consumed_at is null
@@ -87,7 +89,7 @@ const GRANT_BY_CODE = writeStatement(
    noted as (
      insert into session_clients (session_id, client_row_id, realm_id, account_sub)
      select live.session_id, live.client_row_id, live.of_realm, live.sub from live join used on used.id = live.family_id
-      order by live.session_id on conflict do nothing),
+      order by live.session_id, live.client_row_id on conflict do nothing),
    accessed as (
      insert into access_tokens (token_hash, family_id, scopes, dpop_jkt, expires_at)
      select asked.access_hash, asked.family_id, live.scopes, asked.jkt, ${inSeconds('$11')}
@@ -100,8 +102,8 @@ const GRANT_BY_CODE = writeStatement(
 );
 /**
  * Refresh tokens of those that may use them, as `live`. RFC 6749 §6: by their client, for no more than was granted; RFC 9449 §5:
- * with their key. Families are locked first and by id: what ends one locks it before its tokens. The family of each token is looked up
- * before: without statistics PostgreSQL went through all families of a client for every token.
+ * with their key. Families are locked first and by id: what ends one locks it before its tokens. What somebody else holds is left
+ * out, as above. The family of each token is looked up before: without statistics PostgreSQL went through all families of a client for every token.
  */
 const liveRefreshTokens = ({ when, locks }: { when: string; locks: string }) => `asked as materialized (
      select a.*, t.family_id
@@ -119,11 +121,11 @@ const liveRefreshTokens = ({ when, locks }: { when: string; locks: string }) => 
       where ${when} and r.expires_at > causeway_now() and (r.dpop_jkt is null or r.dpop_jkt = a.jkt)
         and (a.scope is null or string_to_array(a.scope, ' ') <@ f.scopes)
         and f.expires_at > causeway_now() and (f.session_id is null or (${SESSION_IS_LIVE_SQL})) and p.disabled_at is null
-      order by f.id, r.token_hash for key share of f ${locks})`;
+      order by f.id, r.token_hash for key share of f skip locked ${locks})`;
 // RFC 9700 §4.14.2: a refresh token is used once, and what comes in its place is noted with it.
 const GRANT_BY_REFRESH_TOKEN = writeStatement(
   'oauth.grant_by_refresh_token',
-  `with ${liveRefreshTokens({ when: 'r.used_at is null', locks: 'for no key update of r' })},
+  `with ${liveRefreshTokens({ when: 'r.used_at is null', locks: 'for no key update of r skip locked' })},
    used as (
      update refresh_tokens t set used_at = causeway_now(), successor_hash = live.successor_hash, successor_jwe = live.successor_jwe from live
       where t.token_hash = live.token_hash and t.used_at is null
@@ -217,8 +219,11 @@ async function runForAll(
   try {
     rows = await q.run(statement, values);
   } catch (error) {
-    // One of those who came together met a deadlock, or a client, session or family that went away (23503): nothing was done for any.
-    if (!isRetryable(error) && sqlState(error) !== '23503') throw error;
+    // A client, session or family went away.
+    if (isForeignKeyViolation(error) && count > 1)
+      throw new FailureOfOne('a grant refers to what is gone', { cause: error });
+    // One of those who came together met somebody else's lock: nothing was done for any.
+    if (!isInTheWay(error) && !isForeignKeyViolation(error)) throw error;
   }
   for (const row of rows) served[Number(row['nr']) - 1] = row;
   return served;

@@ -2,14 +2,15 @@
 // clock. How limits are counted is in the functions of migrations/20261126202000_ratelimit_take.ts.
 
 import type { Queryable, Row } from '../db/database.ts';
-import { writeStatement } from '../db/statement.ts';
+import { noteStatement } from '../db/statement.ts';
 import type { Take, Taken } from './ratelimit.ts';
 
-const TAKE = writeStatement(
+// The table is unlogged: its commits wait neither for the disk nor for a standby.
+const TAKE = noteStatement(
   'ratelimit.take',
   'select refused, retry_after_seconds from causeway_take_limits($1, $2, $3)',
 );
-const GIVE_BACK = writeStatement('ratelimit.give_back', 'select causeway_give_back_limits($1)');
+const GIVE_BACK = noteStatement('ratelimit.give_back', 'select causeway_give_back_limits($1)');
 
 const keysOf = (takes: readonly Take[]) => takes.map(({ policy, key }) => `${policy}:${key}`);
 

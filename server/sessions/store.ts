@@ -1,7 +1,7 @@
 // Tables sessions and domain_sessions. Expiry is decided by the database's clock (reliability R-70).
 
 import { type Database, isRetryable, type Queryable, type Row } from '../db/database.ts';
-import { millisecondsOf, readStatement, writeStatement } from '../db/statement.ts';
+import { millisecondsOf, noteStatement, readStatement, writeStatement } from '../db/statement.ts';
 import {
   type AccountId,
   asAccountId,
@@ -93,7 +93,7 @@ const DELETE_SESSIONS_OF = writeStatement(
 );
 // Rows that somebody else holds are left out, so it waits for nobody and no two of it can wait for each other. The commit waits
 // neither for the disk nor for a standby: what a crash takes is noted again at the next request.
-const TOUCH = writeStatement(
+const TOUCH = noteStatement(
   'sessions.touch',
   `with unseen as (
      select s.id, used.host

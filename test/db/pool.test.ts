@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { Knex } from 'knex';
 import { DatabaseUnavailable } from '../../server/db/database.ts';
 import { readStatement, writeStatement } from '../../server/db/statement.ts';
 import { send } from '../support/browser.ts';
@@ -17,14 +18,17 @@ const FIND = readStatement('test.find_counter', 'select points from rate_limits 
 const SLEEP = readStatement('test.sleep', 'select pg_sleep($1::float8)');
 const SHOW = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'] as const;
 
+/** Past the limit for writes, which leaves part of the pool to reading. */
+const hold = <T>(work: (q: Knex.Transaction) => Promise<T>) => db.builder.transaction(work);
+
 // Serial throughout: every test here takes the server's whole pool.
 test.serial('reliability R-43: every pooled connection has its time limits', async (t) => {
   const wanted = { statement_timeout: '5s', lock_timeout: '2s', idle_in_transaction_session_timeout: '10s' };
   const all = Promise.withResolvers<void>();
   let asked = 0;
   const held = Array.from({ length: 4 }, () =>
-    db.transaction(async (q) => {
-      const { rows } = await q.builder.raw(
+    hold(async (q) => {
+      const { rows } = await q.raw(
         `select pg_backend_pid() as pid, ${SHOW.map((name) => `current_setting('${name}') as ${name}`).join(', ')}`,
       );
       const { pid, ...settings } = rows[0];
@@ -80,7 +84,7 @@ test.serial(
     const released = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const holders = Array.from({ length: 4 }, () => db.transaction(() => released));
+    const holders = Array.from({ length: 4 }, () => hold(() => released));
     await until(() => db.pool().used === 4);
     const answers = await Promise.all([
       browser.me(originOf('news')),
