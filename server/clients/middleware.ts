@@ -5,8 +5,9 @@
 import { clientAddress, type Networks } from '../http/address.ts';
 import { disallowOrigin } from '../http/cors.ts';
 import { AppError } from '../http/errors.ts';
+import { hasFailed, throwNoted } from '../http/failures.ts';
+import { findProtocolFault } from '../http/protocol_fault.ts';
 import type { Context, Middleware } from '../http/route.ts';
-import { findProtocolFault } from '../http/server.ts';
 import type { Host } from '../lib/ids.ts';
 import { parseHost } from '../lib/url.ts';
 import { noteBrandOf, noteSite } from '../realms/middleware.ts';
@@ -15,17 +16,29 @@ import { type Client, type Clients, isReadableFrom } from './clients.ts';
 
 const PROXY_SECRET = 'X-Causeway-Proxy-Secret';
 
+type Lookups = Pick<Realms, 'findSite'> & Pick<Clients, 'findForHost' | 'findHostOfProxySecret'>;
+
 /** Middleware that refuses unknown hosts (421, nothing set) and notes site and address for the rest. */
 export function findSite(options: { realms: Realms; clients: Clients; proxies: Networks }): Middleware {
+  const { realms, clients } = options;
+  const asked: Lookups = { ...clients, findSite: realms.findSite };
+  const remembered: Lookups = {
+    findSite: async (host) => realms.peekSite(host),
+    findForHost: async (host) => clients.peekForHost(host),
+    findHostOfProxySecret: async (secret) => clients.peekHostOfProxySecret(secret),
+  };
   return async (ctx, next) => {
     const fault = findProtocolFault(ctx.req);
-    if (fault)
-      throw new AppError(fault.status === 414 ? 'uri_too_long' : 'invalid_request', { description: fault.text });
-    const proven = await proveProxy(ctx, options.clients);
+    // Where it ends may be read in another way by whoever is in front of us.
+    if (fault) throw new AppError(fault.code, { description: fault.text, headers: { Connection: 'close' } });
+    // Who has waited for PostgreSQL in vain does not wait again, for what may be forgotten by now (reliability R-32).
+    const { findSite, findForHost, findHostOfProxySecret } = hasFailed(ctx.req) ? remembered : asked;
+    const proven = await proveProxy(ctx, findHostOfProxySecret);
     const host = proven ?? parseHost(ctx.get('Host'));
     if (!host) throw new AppError('invalid_request', { description: 'The Host header is not a host name.' });
     ctx.state['host'] = host;
-    const site = await options.realms.findSite(host);
+    const site = await findSite(host);
+    if (!site) throwNoted(ctx.req);
     if (!site) throw new AppError('unknown_host', { rows: [{ label: 'Host', value: host }], detail: { host } });
     const address = clientAddress({
       connection: ctx.req.socket.remoteAddress ?? '',
@@ -33,7 +46,7 @@ export function findSite(options: { realms: Realms; clients: Clients; proxies: N
       trusted: options.proxies,
       extraHops: proven ? 1 : 0,
     });
-    const client = site.domain.role === 'client' ? await options.clients.findForHost(host) : null;
+    const client = site.domain.role === 'client' ? await findForHost(host) : null;
     noteSite(ctx, { site, address, isSiteOpen: site.domain.role === 'auth' || client !== null });
     noteBrandOf(ctx, client);
     return next();
@@ -41,10 +54,11 @@ export function findSite(options: { realms: Realms; clients: Clients; proxies: N
 }
 
 /** The host that a publisher's proxy vouches for; null when the request carries no proof. */
-async function proveProxy(ctx: Context, clients: Clients): Promise<Host | null> {
+async function proveProxy(ctx: Context, findHost: Lookups['findHostOfProxySecret']): Promise<Host | null> {
   const secret = ctx.get(PROXY_SECRET);
   if (!secret) return null;
-  const own = secret.length <= 256 ? await clients.findHostOfProxySecret(secret) : null;
+  const own = secret.length <= 256 ? await findHost(secret) : null;
+  if (!own) throwNoted(ctx.req);
   if (!own) throw new AppError('forbidden', { description: 'The proxy secret is not one that is registered.' });
   const asked = parseHost(ctx.get('X-Forwarded-Host') || ctx.get('Host'));
   // A proxy speaks for its own site alone, whatever host it names.

@@ -10,6 +10,7 @@ import {
 } from '../accounts/accounts.ts';
 import { presentFailure, presentMe } from '../bridgekeeper/bridgekeeper.ts';
 import { ERRORS } from '../http/errors.ts';
+import { hasWaited } from '../http/failures.ts';
 import { type ReadyJson, readyJson, type SendJson } from '../http/json_answer.ts';
 import type { Log } from '../lib/log.ts';
 import type { FrontRequest } from './front.ts';
@@ -45,11 +46,13 @@ export function createSessionCheck(options: {
   };
 
   async function find(front: FrontRequest, presented: SinglePresented) {
+    const startedAt = performance.now();
     let found: SignedIn | null;
     try {
       found = await accounts.findSignedIn(presented, front.place.site.domain.host);
-    } catch {
+    } catch (error) {
       // Whatever is wrong is wrong there too, and is told as everywhere.
+      if (hasWaited(error, startedAt)) front.failure = { error };
       return general(front);
     }
     // Their cookie has to be cleared; they are not looked for twice.
