@@ -21,7 +21,11 @@ type Lookups = Pick<Realms, 'findSite'> & Pick<Clients, 'findForHost' | 'findHos
 /** Middleware that refuses unknown hosts (421, nothing set) and notes site and address for the rest. */
 export function findSite(options: { realms: Realms; clients: Clients; proxies: Networks }): Middleware {
   const { realms, clients } = options;
-  const asked: Lookups = { ...clients, findSite: realms.findSite };
+  const asked: Lookups = {
+    findSite: (host) => realms.findSite(host),
+    findForHost: (host) => clients.findForHost(host),
+    findHostOfProxySecret: (secret) => clients.findHostOfProxySecret(secret),
+  };
   const remembered: Lookups = {
     findSite: async (host) => realms.peekSite(host),
     findForHost: async (host) => clients.peekForHost(host),
