@@ -159,7 +159,7 @@ export function takeOffTheWire(
     const join = (before: NonNullable<typeof piece>, bytes: Buffer): void =>
       begin(Buffer.concat([before.bytes, bytes]), before);
 
-    /** Whoever is slower is waited for by Node, whose limits count from now on. */
+    /** Whoever is slower is waited for by Node. */
     function giveUp(): void {
       if (piece && !socket.destroyed) giveToNode(piece.bytes);
       piece = null;

@@ -137,7 +137,7 @@ test('security 34: a target in absolute form is answered 400, whatever host it n
   }
 });
 
-test('RFC 9112 §3.2: a target with a fragment is answered 400, whatever would have answered it without', async (t) => {
+test('RFC 9112 §3.2.1: a target with a fragment is answered 400, whatever would have answered it without', async (t) => {
   const authorize = `/api/auth/v1/oauth/authorize?${new URLSearchParams({ client_id: 'news', redirect_uri: `${NEWS}/api/auth/v1/oauth/token` })}`;
   // Once it is known, a hop is answered in front of the general way.
   for (let time = 0; time < 2; time++)

@@ -201,7 +201,7 @@ for (const [role, host] of [
   });
 }
 
-test('security 186: TRACE reflects nothing and CONNECT opens nothing', async (t) => {
+test('security 186, RFC 9110 §9.3.6: TRACE reflects nothing and CONNECT opens nothing', async (t) => {
   const trace = await send(server.port, `${API}/users/me`, {
     method: 'TRACE',
     headers: { 'X-Reflected': 'echo-this' },
