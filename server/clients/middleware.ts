@@ -27,7 +27,7 @@ export function findSite(options: { realms: Realms; clients: Clients; proxies: N
     findHostOfProxySecret: (secret) => clients.findHostOfProxySecret(secret),
   };
   const remembered: Lookups = {
-    findSite: async (host) => realms.peekSite(host),
+    findSite: async (host) => realms.peekSite(host) && realms.findSite(host),
     findForHost: async (host) => clients.peekForHost(host),
     findHostOfProxySecret: async (secret) => clients.peekHostOfProxySecret(secret),
   };
