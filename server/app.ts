@@ -41,7 +41,7 @@ import { registrationRoutes } from './oauth/registration_routes.ts';
 import { tokenRoutes } from './oauth/token_routes.ts';
 import { oidcRoutes } from './oidc/routes.ts';
 import { productRoutes } from './products/routes.ts';
-import { siteOf } from './realms/middleware.ts';
+import { findSiteOf, siteOf } from './realms/middleware.ts';
 import type { Services } from './services.ts';
 import { upstreamRoutes } from './upstream/routes.ts';
 
@@ -87,12 +87,21 @@ export function createApp(services: Services): Koa {
   // Koa's own last resort prints to the console; everything expected is caught before it.
   app.silent = true;
   app.on('error', (error) => log.error({ err: error }, 'answer could not be sent'));
-  const router = routerFor(listRoutes(services), (ctx, origin) => clients.isPublicOrigin(siteOf(ctx).realm.id, origin));
+  const routes = listRoutes(services);
+  const answers = new Map(routes.map((route) => [`${route.method} ${route.path}`, route.answers]));
+  const router = routerFor(routes, (ctx, origin) => clients.isPublicOrigin(siteOf(ctx).realm.id, origin));
 
   const middleware: Middleware[] = [
     accessLog({ log, observe: metrics.observeRequest }),
     standardHeaders(),
-    catchErrors({ log, present: (ctx, refusal) => presentRefusal(services, ctx, refusal) }),
+    catchErrors({
+      log,
+      present: (ctx, refusal) => {
+        // Failed before it was known on which site: whoever asks this address reads one form of answer alone (RFC 6749 §5.2).
+        if (!findSiteOf(ctx)) ctx.state['answers'] ??= answers.get(`${ctx.method} ${ctx.path}`);
+        presentRefusal(services, ctx, refusal);
+      },
+    }),
     findSite({ realms, clients, proxies: parseNetworks(config.proxies) }),
     browserState({ app, secrets }),
     router,

@@ -3,6 +3,7 @@
 
 import type { Database, Queryable } from '../db/database.ts';
 import type { Notifications } from '../db/notify.ts';
+import { isCleanText } from '../http/text.ts';
 import { createCipher } from '../lib/cipher.ts';
 import type { ClientId, ClientRowId, Host, RealmId, RedirectUri, TokenHash } from '../lib/ids.ts';
 import { createShortMemory } from '../lib/short_memory.ts';
@@ -119,7 +120,8 @@ export function createClients(options: {
 
   /** The enabled client with that `client_id` in a realm; null when there is none. */
   async function find(realmId: RealmId, clientId: string): Promise<Client | null> {
-    if (!isNameable(clientId)) return null;
+    // Security 181: it may come out of base64 or a JWT, which nobody has looked into before.
+    if (!isNameable(clientId) || !isCleanText(clientId)) return null;
     return enabled((await memory.fetch(`id\n${realmId}\n${clientId}`))?.client);
   }
 

@@ -14,7 +14,7 @@ import { logRefusal } from '../http/errors.ts';
 import type { AnswerInFront, Peer } from '../http/exchange.ts';
 import { noteFailure } from '../http/failures.ts';
 import { createJsonSender } from '../http/json_answer.ts';
-import { LONGEST_TARGET } from '../http/server.ts';
+import { LONGEST_TARGET } from '../http/protocol_fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { createRandomNames } from '../lib/random.ts';
@@ -41,8 +41,9 @@ export type FrontRequest = {
   readonly place: Place;
   /** Whom the credential has turned out to be of: they are not looked for again. */
   found?: SignedIn | null;
-  /** A write has been begun; what it failed of: a write whose fate is not known is not begun again. */
+  /** A write has been begun: one whose fate is not known is not begun again. */
   isWriting?: boolean;
+  /** What it has failed of for good: the general way only tells of it. */
   failure?: { error: unknown };
 };
 

@@ -15,7 +15,7 @@ import {
 import type { Clients } from '../clients/clients.ts';
 import type { AccessLines } from '../http/access_log.ts';
 import { cookieText, type NewCookie, parseCookies } from '../http/cookies.ts';
-import { hasTakenLong } from '../http/failures.ts';
+import { hasWaited } from '../http/failures.ts';
 import { createHead } from '../http/headers.ts';
 import { parseQuery } from '../http/query.ts';
 import type { Target } from '../http/redirect.ts';
@@ -61,9 +61,8 @@ export function createHop(options: {
       try {
         if (isOrdinary(front.asked)) sent = await stepOf(front)(front);
       } catch (error) {
-        // Whatever is wrong is wrong there too, and is told as everywhere. A write is not begun again there, only told of, and
-        // whoever has waited long does not wait again.
-        if (front.isWriting || hasTakenLong(startedAt)) front.failure = { error };
+        // Whatever is wrong is wrong there too, and is told as everywhere. A write is not begun again there, only told of.
+        if (front.isWriting || hasWaited(error, startedAt)) front.failure = { error };
       }
       if (sent) send(front, sent, startedAt);
       else general(front);

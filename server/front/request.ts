@@ -3,6 +3,7 @@
 
 import type { Client, Clients } from '../clients/clients.ts';
 import { clientAddress, type Networks } from '../http/address.ts';
+import { isHostField } from '../http/protocol_fault.ts';
 import type { Host, PlainToken } from '../lib/ids.ts';
 import { parseToken } from '../lib/token.ts';
 import { parseHost } from '../lib/url.ts';
@@ -142,6 +143,7 @@ export function createPlaces(options: {
   }
 
   function siteProven({ host: named, forwardedHost }: Asked, secret: string): Site | null {
+    if (named === undefined || !isHostField(named)) return null;
     const host = clients.peekHostOfProxySecret(secret);
     return host && parseHost(forwardedHost || named) === host ? realms.peekSite(host) : null;
   }

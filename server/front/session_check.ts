@@ -10,7 +10,7 @@ import {
 } from '../accounts/accounts.ts';
 import { presentFailure, presentMe } from '../bridgekeeper/bridgekeeper.ts';
 import { ERRORS } from '../http/errors.ts';
-import { hasTakenLong } from '../http/failures.ts';
+import { hasWaited } from '../http/failures.ts';
 import { type ReadyJson, readyJson, type SendJson } from '../http/json_answer.ts';
 import type { Log } from '../lib/log.ts';
 import type { FrontRequest } from './front.ts';
@@ -51,8 +51,8 @@ export function createSessionCheck(options: {
     try {
       found = await accounts.findSignedIn(presented, front.place.site.domain.host);
     } catch (error) {
-      // Whatever is wrong is wrong there too, and is told as everywhere. Whoever has waited long does not wait again.
-      if (hasTakenLong(startedAt)) front.failure = { error };
+      // Whatever is wrong is wrong there too, and is told as everywhere.
+      if (hasWaited(error, startedAt)) front.failure = { error };
       return general(front);
     }
     // Their cookie has to be cleared; they are not looked for twice.

@@ -52,6 +52,7 @@ export const ERRORS = {
   uri_too_long: { status: 414, text: 'The address is too long.', page: 'bad-request' },
   unsupported_media_type: { status: 415, text: 'Send application/json, uncompressed.', page: 'bad-request' },
   unknown_host: { status: 421, text: 'No site is registered under this host.', page: 'unknown-host' },
+  headers_too_large: { status: 431, text: 'The headers are too large.', page: 'bad-request' },
   unknown_client: { status: 400, text: 'The client_id is not a client of this host.', page: 'unknown-client' },
   redirect_uri_mismatch: {
     status: 400,
@@ -81,6 +82,7 @@ export const ERRORS = {
   },
   too_many_requests: { status: 429, text: 'Too many tries. Wait, then try again.', page: 'too-many-requests' },
   server_error: { status: 500, text: 'Something went wrong on our side.', page: 'server-error' },
+  not_implemented: { status: 501, text: 'The request is coded in a way that is not read here.', page: 'bad-request' },
   unavailable: { status: 503, text: 'Not available at the moment. Try again shortly.', page: 'unavailable' },
 } as const satisfies Record<string, { status: number; text: string; page: string }>;
 
@@ -134,15 +136,29 @@ export function toRefusal(error: unknown): Refusal {
   return new AppError('server_error').refusal;
 }
 
+/**
+ * Why a signal of clientGone has aborted when the client has only said that it asks nothing more (RFC 9112 §9.6): mostly it is gone
+ * too, so that what has not begun is dropped, but it may wait for its answer, so that what has begun goes on.
+ */
+export const ASKS_NO_MORE = new DOMException('The client asks nothing more.', 'AbortError');
+
 /** A signal that aborts when the client goes away before its answer, so that queued work for it can be dropped. */
 export function clientGone(ctx: Context): AbortSignal {
   const controller = new AbortController();
+  const { socket } = ctx.req;
+  const noteEnd = () => controller.abort(ASKS_NO_MORE);
   const abortIfUnanswered = () => {
     if (!ctx.res.writableFinished) controller.abort();
   };
   // It may have gone already, while we were asking who it is.
-  if (ctx.res.closed || ctx.req.socket.destroyed) abortIfUnanswered();
-  else ctx.res.once('close', abortIfUnanswered);
+  if (ctx.res.closed || socket.destroyed) abortIfUnanswered();
+  else {
+    socket.once('end', noteEnd);
+    ctx.res.once('close', () => {
+      socket.off('end', noteEnd);
+      abortIfUnanswered();
+    });
+  }
   return controller.signal;
 }
 

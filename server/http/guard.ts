@@ -6,6 +6,7 @@ import { AppError } from './errors.ts';
 import { throwNoted } from './failures.ts';
 import { isPrefetch, isSubresource } from './fetch_metadata.ts';
 import type { Context, Middleware, Route } from './route.ts';
+import { isCleanText } from './text.ts';
 
 type SiteLike = { domain: { role: 'auth' | 'client'; origin: string } };
 
@@ -29,6 +30,7 @@ export function guardRoute(
     const route = pick(ctx, served);
     ctx.state['route'] = route.name;
     ctx.state['answers'] = route.answers;
+    checkParameters(ctx);
     if (route.cors === 'public-clients') await allowOrigin(ctx, mayRead);
     if (route.effect === 'acts' && isPrefetch(ctx))
       throw new AppError('forbidden', { description: 'This address is not to be fetched ahead.' });
@@ -57,6 +59,14 @@ function allowed(served: readonly Route[]): string {
     method === 'GET' && effect === 'reads' ? ['GET', 'HEAD'] : [method],
   );
   return [...new Set(methods)].join(', ');
+}
+
+/** Security 181: what stands percent-encoded in an address comes decoded from the router, and has been judged by nobody. */
+function checkParameters(ctx: Context) {
+  const parameters = ctx['params'] as Record<string, string> | undefined;
+  for (const name in parameters)
+    if (!isCleanText(parameters[name] ?? ''))
+      throw new AppError('invalid_request', { description: 'The address holds control characters.' });
 }
 
 function guardOrigin(ctx: Context, route: Route, origin: string) {

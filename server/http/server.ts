@@ -1,10 +1,10 @@
 // The HTTP server with every limit that Node leaves open set, and its orderly end: every answer is the last of its connection, running
 // requests finish, idle connections close shortly after, streams are told.
 
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AnswerGenerally, AnswerInFront } from './exchange.ts';
-import { KEEP_ALIVE_SECONDS } from './headers.ts';
+import { createHead, KEEP_ALIVE_SECONDS } from './headers.ts';
 import { LARGEST_HEAD } from './whole_request.ts';
 import { takeOffTheWire } from './wire.ts';
 
@@ -20,8 +20,21 @@ const LIMITS = {
 } as const;
 /** While a server ends: as long as a proxy takes to see that it is not ready any more (deploy/ha asks every second). */
 const QUIET_MS = 1500;
-/** Characters of a request target. */
-export const LONGEST_TARGET = 8192;
+
+/** Answers that are given before any middleware: JSON, uncacheable, and with the headers of every other. */
+const REFUSALS = {
+  400: refusal(400, 'The request is malformed.'),
+  405: refusal(405, 'Nothing is tunnelled here.', ['Allow', '']),
+  408: refusal(408, 'The request did not arrive in time.'),
+  417: refusal(417, 'Nothing but 100-continue can be expected here.'),
+  431: refusal(431, 'The headers are too large. Delete cookies of this site and try again.'),
+} as const;
+
+function refusal(status: number, text: string, more: readonly string[] = []) {
+  const body = JSON.stringify({ message: text, error: { message: text } });
+  const constant = ['Content-Type', 'application/json; charset=utf-8', ...more];
+  return { head: createHead({ status, constant, names: ['Content-Length'] }), values: [String(body.length)], body };
+}
 
 export type Listener = { server: Server; port: number; close(graceSeconds: number): Promise<void> };
 
@@ -37,8 +50,10 @@ export async function listen(options: {
 }): Promise<Listener> {
   const server = createServer(LIMITS);
   server.maxRequestsPerSocket = 0;
-  const wire = takeOffTheWire(server, { ...options, refuse: refuseBrokenRequest, firstByteMs: LIMITS.headersTimeout });
+  const wire = takeOffTheWire(server, { ...options, refuse: refuseBrokenRequest, firstHeadMs: LIMITS.headersTimeout });
   server.on('clientError', refuseBrokenRequest);
+  server.on('connect', refuseTunnel);
+  server.on('checkExpectation', refuseExpectation);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => resolve());
@@ -63,32 +78,30 @@ export async function listen(options: {
   return { server, port, close };
 }
 
-/** What a raw request line or header section breaks, told before any middleware sees it; null when nothing. */
-export function findProtocolFault(request: IncomingMessage): { status: 400 | 414; text: string } | null {
-  const target = request.url ?? '';
-  if (target.length > LONGEST_TARGET) return { status: 414, text: 'The address is too long.' };
-  // RFC 9112 §3.2: a server MUST answer 400 to more than one Host line.
-  let hosts = 0;
-  for (let index = 0; index < request.rawHeaders.length; index += 2) {
-    if (request.rawHeaders[index]?.toLowerCase() === 'host') hosts++;
-  }
-  if (hosts > 1) return { status: 400, text: 'Send one Host header.' };
-  // RFC 9112 §3.2.2: the absolute form is for proxies; its authority could contradict Host.
-  if (!target.startsWith('/')) return { status: 400, text: 'Ask for a path.' };
-  return null;
-}
-
-/** Answers a request that Node's parser gave up on, as JSON and uncacheable like every other answer. */
+/** Answers a request that Node's parser gave up on. */
 function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket) {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const text =
-    status === 431
-      ? 'The headers are too large. Delete cookies of this site and try again.'
-      : 'The request is malformed.';
-  const body = JSON.stringify({ message: text, error: { message: text } });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: no-store\r\n` +
-      `X-Content-Type-Options: nosniff\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  socket.end(refusalOf(status));
 }
+
+/** RFC 9110 §9.3.6: nothing is tunnelled, wherever to. */
+function refuseTunnel(_request: IncomingMessage, socket: Socket & { _httpMessage?: unknown }) {
+  // Another answer is still owed: this one would be taken for it.
+  if (socket._httpMessage) return void socket.destroy();
+  socket.write(refusalOf(405));
+  socket.destroySoon();
+}
+
+/** RFC 9110 §10.1.1: nothing but `100-continue` can be expected of us. */
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse) {
+  const { head, values, body } = REFUSALS[417];
+  // What comes behind this head may be the body that was asked about, or the next request.
+  response.writeHead(head.status, [...head.list(values, []), 'Connection', 'close']);
+  response.end(body);
+}
+
+const refusalOf = (status: keyof typeof REFUSALS): string => {
+  const { head, values, body } = REFUSALS[status];
+  return head.text(values, [], false) + body;
+};

@@ -12,6 +12,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type AnswerGenerally, type AnswerInFront, exchangeByNode, type Peer } from './exchange.ts';
 import { KEEP_ALIVE_SECONDS } from './headers.ts';
+import { findProtocolFault } from './protocol_fault.ts';
 import { isBeginning, type RequestRead, readRequest } from './whole_request.ts';
 
 type Note = (request: IncomingMessage) => void;
@@ -22,15 +23,18 @@ type Handed = { isJudged: boolean; note: Note; seen: InNode | null };
 type Connection = { closeIdle(): void; destroy(): void };
 
 const NO_NOTE: Note = () => undefined;
-/** For the rest of a head, in time and in pieces. */
+/** For the rest of a head, in time from its first piece and in pieces. */
 const PATIENCE_MS = 500;
 const MOST_PIECES = 12;
+/** As Node adds: who is told that a connection is kept so long, and uses it to the last moment, shall not find it closed. */
+const KEEP_ALIVE_MS = (KEEP_ALIVE_SECONDS + 1) * 1000;
 
 export type Wire = ReturnType<typeof takeOffTheWire>;
 
 /**
  * Takes the connections of a server that Node would read.
- * @param options firstByteMs: how long a connection may be open before it asks anything; refuse: answers what cannot be read
+ * @param options firstHeadMs: how long a connection may be open before its first head is whole, whoever reads it; refuse: answers
+ *   what cannot be read
  */
 export function takeOffTheWire(
   server: Server,
@@ -38,10 +42,10 @@ export function takeOffTheWire(
     answerInFront: AnswerInFront;
     answerGenerally: AnswerGenerally;
     refuse(error: NodeJS.ErrnoException, socket: Socket): void;
-    firstByteMs: number;
+    firstHeadMs: number;
   },
 ) {
-  const { answerInFront, answerGenerally, refuse, firstByteMs } = options;
+  const { answerInFront, answerGenerally, refuse, firstHeadMs } = options;
   const byNode = server.listeners('connection');
   server.removeAllListeners('connection');
   const connections = new Set<Connection>();
@@ -50,22 +54,45 @@ export function takeOffTheWire(
   let answering = 0;
   let onSettled: (() => void) | null = null;
   let handed: Handed | null = null;
+  /** Connections whose first head Node waits for, and what ends the wait. Node's own limit would begin only now. */
+  const awaited = new Map<Socket, NodeJS.Timeout>();
+  /** Connections that Node reads no more, whose parser it has given to another one: nothing of these may reach it. */
+  const tunnels = new WeakSet<Socket>();
+  // RFC 9112 §9.6: who has said all that it wants to say may still wait for the answer.
+  Object.assign(server, { httpAllowHalfOpen: true });
 
   server.on('connection', connect);
   server.on('request', (request, response) => {
+    noteHead(request);
     // RFC 9112 §9.6: who is told so sends nothing more on this connection.
     if (isDraining) response.shouldKeepAlive = false;
     if (handed) {
       handed.seen = { request, response };
       handed.note(request);
     }
-    if (handed?.isJudged || !answerInFront(exchangeByNode(request, response, answerGenerally)))
+    // What is handed over whole was looked at here before.
+    const isLeft = handed ? handed.isJudged : findProtocolFault(request) !== null;
+    if (isLeft || !answerInFront(exchangeByNode(request, response, answerGenerally)))
       answerGenerally(request, response);
   });
+  server.on('checkExpectation', noteHead);
+  server.on('connect', (request: IncomingMessage, socket: Socket) => {
+    noteHead(request);
+    tunnels.add(socket);
+  });
+
+  /** A head has arrived whole. */
+  function noteHead({ socket }: IncomingMessage): void {
+    if (awaited.size === 0) return;
+    clearTimeout(awaited.get(socket));
+    awaited.delete(socket);
+  }
 
   function connect(socket: Socket): void {
     /** Node's reader of this connection, once it has been given it. */
     let read: ((bytes: Buffer) => void) | null = null;
+    /** Tells Node that nothing more comes. */
+    let endInNode: (() => void) | null = null;
     let isNodes = false;
     let inNode: InNode | null = null;
     /** Bytes of the body that Node's request still lacks. */
@@ -76,6 +103,7 @@ export function takeOffTheWire(
     let held: Buffer | null = null;
     /** The beginning of a head, waiting for its rest. */
     let piece: { bytes: Buffer; pieces: number; timer: NodeJS.Timeout } | null = null;
+    const openedAt = performance.now();
     let hasAsked = false;
     let hasEnded = false;
 
@@ -83,7 +111,7 @@ export function takeOffTheWire(
       address: () => socket.remoteAddress,
       readBody: async () => asked?.bytes.subarray(asked.request.bodyAt) ?? Buffer.alloc(0),
       send(head, values, cookies, { text, isAscii }) {
-        const isKept = asked?.request.isKept === true && !isDraining;
+        const isKept = asked?.request.isKept === true && !isDraining && !hasEnded;
         const message = head.text(values, cookies, isKept) + text;
         settle();
         if (!socket.writable) return;
@@ -110,27 +138,28 @@ export function takeOffTheWire(
       } else if (isNodes) read?.(bytes);
       else if (missing > 0) continueBody(bytes);
       else if (piece) join(piece, bytes);
-      else begin(bytes, 1);
+      else begin(bytes, null);
     }
 
-    /** @param pieces in how many these bytes came */
-    function begin(bytes: Buffer, pieces: number): void {
+    /** @param before the beginning of these bytes, if they came in pieces */
+    function begin(bytes: Buffer, before: typeof piece): void {
       const request = isOurs() ? readRequest(bytes) : null;
+      const pieces = (before?.pieces ?? 0) + 1;
       if (!request && pieces < MOST_PIECES && isOurs() && isBeginning(bytes)) {
-        piece = { bytes, pieces, timer: setTimeout(giveUp, PATIENCE_MS) };
-      } else if (!request) {
-        giveToNode(bytes);
-      } else if (request.missing > 0 || isDraining) hand(bytes, request, { isJudged: false, note: NO_NOTE });
+        piece = { bytes, pieces, timer: before?.timer ?? setTimeout(giveUp, PATIENCE_MS) };
+        return;
+      }
+      dropPiece();
+      if (!request) giveToNode(bytes);
+      else if (request.missing > 0 || isDraining) hand(bytes, request, { isJudged: false, note: NO_NOTE });
       else offer(bytes, request);
     }
 
     /** A head with many cookies comes in several packets, mostly right after each other. */
-    function join(before: NonNullable<typeof piece>, bytes: Buffer): void {
-      dropPiece();
-      begin(Buffer.concat([before.bytes, bytes]), before.pieces + 1);
-    }
+    const join = (before: NonNullable<typeof piece>, bytes: Buffer): void =>
+      begin(Buffer.concat([before.bytes, bytes]), before);
 
-    /** Whoever is slower is waited for by Node, whose limits count from now on. */
+    /** Whoever is slower is waited for by Node. */
     function giveUp(): void {
       if (piece && !socket.destroyed) giveToNode(piece.bytes);
       piece = null;
@@ -138,7 +167,15 @@ export function takeOffTheWire(
 
     function giveToNode(bytes: Buffer): void {
       isNodes = true;
-      readerOfNode()(bytes);
+      const readByNode = readerOfNode();
+      if (!hasAsked) awaited.set(socket, setTimeout(refuseLate, firstHeadMs - (performance.now() - openedAt)));
+      hasAsked = true;
+      readByNode(bytes);
+    }
+
+    function refuseLate(): void {
+      awaited.delete(socket);
+      refuse(Object.assign(new Error('a head without an end'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
     }
 
     function offer(bytes: Buffer, request: RequestRead): void {
@@ -186,16 +223,22 @@ export function takeOffTheWire(
       if (read) return read;
       socket.setTimeout(0);
       socket.off('timeout', onTimeout);
-      socket.off('end', onEnd);
       socket.off('data', arrive);
+      const endsBefore = socket.listeners('end');
       for (const give of byNode) give.call(server, socket);
       const readers = socket.listeners('data');
-      if (readers.length === 0) throw new Error('Node has changed how it reads a connection.');
+      const ends = socket.listeners('end').filter((end) => !endsBefore.includes(end));
+      if (readers.length === 0 || ends.length === 0) throw new Error('Node has changed how it reads a connection.');
       socket.removeAllListeners('data');
       // Node stops to read past us when somebody else listens.
       socket.on('data', arrive);
+      // Node would end a connection of which it knows no request, though one is being answered in front.
+      for (const end of ends) socket.off('end', end as () => void);
+      endInNode = () => {
+        if (!tunnels.has(socket)) for (const end of ends) end.call(socket);
+      };
       read = (bytes) => {
-        for (const reader of readers) reader.call(socket, bytes);
+        if (!tunnels.has(socket)) for (const reader of readers) reader.call(socket, bytes);
       };
       return read;
     }
@@ -208,13 +251,14 @@ export function takeOffTheWire(
 
     function goOn(): void {
       isBusy = false;
-      if (!read && socket.timeout !== KEEP_ALIVE_SECONDS * 1000) socket.setTimeout(KEEP_ALIVE_SECONDS * 1000);
+      if (!read && socket.timeout !== KEEP_ALIVE_MS) socket.setTimeout(KEEP_ALIVE_MS);
       if (held) {
         const bytes = held;
         held = null;
         socket.resume();
         arrive(bytes);
-      } else if (hasEnded) socket.end();
+      }
+      if (hasEnded && !isBusy) end();
     }
 
     function onTimeout(): void {
@@ -226,13 +270,24 @@ export function takeOffTheWire(
 
     function onEnd(): void {
       hasEnded = true;
+      if (!isBusy) end();
+    }
+
+    /** Nothing more comes: what was asked is answered, and that ends the connection. */
+    function end(): void {
+      const tellNode = endInNode;
+      endInNode = null;
+      if (inNode) inNode.response.shouldKeepAlive = false;
       if (dropPiece())
         refuse(Object.assign(new Error('a head without an end'), { code: 'HPE_INVALID_EOF_STATE' }), socket);
-      else if (!isBusy) socket.end();
+      else if (tellNode) tellNode();
+      else if (!read) socket.end();
     }
 
     function onClose(): void {
       connections.delete(connection);
+      clearTimeout(awaited.get(socket));
+      awaited.delete(socket);
       dropPiece();
       tellSettled();
     }
@@ -252,7 +307,7 @@ export function takeOffTheWire(
       destroy: () => void socket.destroy(),
     };
     connections.add(connection);
-    socket.setTimeout(firstByteMs);
+    socket.setTimeout(firstHeadMs);
     socket.on('timeout', onTimeout);
     socket.on('end', onEnd);
     // A connection that breaks is closed by Node, and nobody is left to be told.

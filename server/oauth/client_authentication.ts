@@ -3,6 +3,7 @@
 
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, decodeJwt, jwtVerify } from 'jose';
 import type { Client, Clients } from '../clients/clients.ts';
+import { isCleanText } from '../http/text.ts';
 import type { RealmId } from '../lib/ids.ts';
 import { hashToken, isSameHash } from '../lib/token.ts';
 import { oauthError } from './oauth_error.ts';
@@ -156,7 +157,10 @@ export const credentialsIn = (authorization: string, form: ReadonlyMap<string, s
   assertion: form.get('client_assertion'),
 });
 
-/** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined and base64-encoded. */
+/**
+ * RFC 6749 §2.3.1: id and secret are form-encoded before they are joined and base64-encoded. RFC 7617 §2: neither holds a control
+ * character (security 181).
+ */
 export function parseBasic(header: string): { clientId: string; secret: string } | 'malformed' | null {
   if (!/^basic(\s|$)/i.test(header)) return header === '' ? null : 'malformed';
   const encoded = header.slice(5).trim();
@@ -166,7 +170,8 @@ export function parseBasic(header: string): { clientId: string; secret: string }
   if (colon < 1) return 'malformed';
   try {
     const decode = (part: string) => (/[%+]/.test(part) ? decodeURIComponent(part.replaceAll('+', ' ')) : part);
-    return { clientId: decode(text.slice(0, colon)), secret: decode(text.slice(colon + 1)) };
+    const [clientId, secret] = [decode(text.slice(0, colon)), decode(text.slice(colon + 1))];
+    return isCleanText(clientId) && isCleanText(secret) ? { clientId, secret } : 'malformed';
   } catch {
     return 'malformed';
   }
@@ -175,7 +180,9 @@ export function parseBasic(header: string): { clientId: string; secret: string }
 function subjectOf(assertion: string | undefined): string | null {
   if (assertion === undefined || assertion.length > 8192) return null;
   try {
-    return decodeJwt(assertion).sub ?? null;
+    // Nobody has proved anything yet: what is no text is named by nobody (RFC 7519 §4.1.2).
+    const { sub } = decodeJwt(assertion);
+    return typeof sub === 'string' ? sub : null;
   } catch {
     return null;
   }

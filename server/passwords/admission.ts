@@ -4,7 +4,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import PQueue from 'p-queue';
-import { AppError } from '../http/errors.ts';
+import { AppError, ASKS_NO_MORE } from '../http/errors.ts';
 
 /** Some 1 to 4 s of work for one core, by the library: more would keep a reader waiting without a word. */
 const LONGEST_QUEUE_PER_CORE = 200;
@@ -26,7 +26,7 @@ export function createAdmission(options: { concurrency: number; rest?: () => Pro
   /**
    * Does some work when a place is free.
    * @param signal ends the wait, for the place and for the result; what has begun holds its place until it is done, because
-   *   nothing stops a hash
+   *   nothing stops a hash, and is waited for by who has only said that it asks nothing more
    * @throws AppError unavailable when too many are waiting; the signal's reason
    */
   async function admit<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -35,11 +35,12 @@ export function createAdmission(options: { concurrency: number; rest?: () => Pro
         retryAfterSeconds: RETRY_AFTER_SECONDS,
         detail: { reason: 'hashing queue full' },
       });
-    signal?.throwIfAborted();
+    if (signal?.reason !== ASKS_NO_MORE) signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const inQueue = new AbortController();
     let hasBegun = false;
     const leave = () => {
+      if (hasBegun && signal?.reason === ASKS_NO_MORE) return;
       reject(signal?.reason);
       if (!hasBegun) inQueue.abort(signal?.reason);
     };

@@ -39,6 +39,10 @@ export function createStreams(options: { sessions: Sessions; notifications: Noti
       group.delete(stream);
       if (group.size === 0) open.delete(sessionId);
     });
+    // RFC 9112 §9.6: whoever asks nothing more may wait for an answer, but this one has no end; mostly a tab was closed.
+    const { socket } = stream.req;
+    if (socket.readableEnded) stream.end();
+    else socket.once('end', () => stream.end());
     stream.write(`retry: ${RETRY_MS}\n\n`);
   }
 

@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import test from 'ava';
-import { API, postJson, UNLIMITED_YAML, until } from '../support/raw.ts';
+import { API, headOf, postJson, statusesIn, UNLIMITED_YAML, until } from '../support/raw.ts';
 import { HOSTS, PASSWORD, startTestServer } from '../support/server.ts';
 
 const server = await startTestServer({ yaml: UNLIMITED_YAML, env: { CAUSEWAY_HASHING_CONCURRENCY: '1' } });
@@ -75,36 +76,63 @@ test.serial(
   },
 );
 
-test.serial(
-  'reliability R-59: a client that goes away while it waits is dropped from the queue and its password never hashed',
-  async (t) => {
-    const account = await server.makeAccount();
-    const ahead = Array.from({ length: 120 }, () => passwords.hash('ahead in the queue'));
-    const body = JSON.stringify({ email: account.email, password: 'wrong' });
-    const request = `POST /api/auth/v1/login HTTP/1.1\r\nHost: ${HOSTS.news}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-    const write = function (this: Socket) {
-      this.write(request);
-    };
-    const sockets = Array.from({ length: 50 }, () => connect(server.port, '127.0.0.1', write));
-    for (const socket of sockets) socket.on('error', () => undefined);
-    const triesOf = async () =>
-      Number(
-        (await db.builder('rate_limits').sum('points').where('key', 'like', `sign-in-account:%:${account.id}`))[0]?.[
-          'sum'
-        ] ?? 0,
+for (const [how, leave] of [
+  ['with a reset', (socket: Socket) => socket.resetAndDestroy()],
+  ['as a browser does', (socket: Socket) => socket.destroy()],
+] as const) {
+  test.serial(
+    `reliability R-59: a client that goes away, ${how}, while it waits is dropped from the queue and its password never hashed`,
+    async (t) => {
+      const account = await server.makeAccount();
+      const ahead = Array.from({ length: 120 }, () => passwords.hash('ahead in the queue'));
+      const body = JSON.stringify({ email: account.email, password: 'wrong' });
+      const request = `POST /api/auth/v1/login HTTP/1.1\r\nHost: ${HOSTS.news}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      const write = function (this: Socket) {
+        this.write(request);
+      };
+      const sockets = Array.from({ length: 50 }, () => connect(server.port, '127.0.0.1', write));
+      for (const socket of sockets) socket.on('error', () => undefined);
+      const triesOf = async () =>
+        Number(
+          (await db.builder('rate_limits').sum('points').where('key', 'like', `sign-in-account:%:${account.id}`))[0]?.[
+            'sum'
+          ] ?? 0,
+        );
+      await until(async () => (await triesOf()) === 50);
+      for (const socket of sockets) leave(socket);
+      await Promise.all(ahead);
+      await until(() => passwords.load().waiting + passwords.load().running === 0);
+      t.is(
+        Number(
+          (await db.builder('audit_events').where({ account_id: account.id, type: 'sign-in.failed' }).count())[0]?.[
+            'count'
+          ],
+        ),
+        0,
       );
-    await until(async () => (await triesOf()) === 50);
-    for (const socket of sockets) socket.resetAndDestroy();
-    await Promise.all(ahead);
-    await until(() => passwords.load().waiting + passwords.load().running === 0);
-    t.is(
-      Number(
-        (await db.builder('audit_events').where({ account_id: account.id, type: 'sign-in.failed' }).count())[0]?.[
-          'count'
-        ],
-      ),
-      0,
-    );
-    t.is((await postJson(server.port, `${API}/login`, { email: account.email, password: PASSWORD })).status, 200);
-  },
-);
+      t.is((await postJson(server.port, `${API}/login`, { email: account.email, password: PASSWORD })).status, 200);
+    },
+  );
+}
+
+test.serial('RFC 9112 §9.6: a sign-in is answered, though its client has said that it asks nothing more', async (t) => {
+  const account = await server.makeAccount();
+  for (const [password, status] of [
+    ['wrong', 401],
+    [PASSWORD, 200],
+  ] as const) {
+    const body = JSON.stringify({ email: account.email, password });
+    const head = headOf('POST', '/api/auth/v1/login', [
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+    ]);
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      text += piece;
+    });
+    socket.end(`${head}\r\n${body}`);
+    await once(socket, 'close');
+    t.deepEqual(statusesIn(text), [status]);
+  }
+});

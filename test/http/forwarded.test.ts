@@ -42,6 +42,31 @@ test('security 35: a proxy with its secret speaks for its own host', async (t) =
   t.is((await send(server.port, `${NEWS}${ME}`, { headers: proxy(SECRET.news) })).status, 401);
 });
 
+test('RFC 9112 §3.2, security 35: beside a proxy secret, too, a Host that is missing, doubled or impossible is answered 400', async (t) => {
+  const lines = [`X-Causeway-Proxy-Secret: ${SECRET.news}`, `X-Forwarded-Host: ${HOSTS.news}`];
+  for (const path of [ME, `${ME}?`]) {
+    for (const hosts of [
+      [],
+      [''],
+      ['a b/@'],
+      ['a/b'],
+      ['a@b'],
+      ['a"b'],
+      ['%zz'],
+      ['[::1'],
+      ['a:80:80'],
+      [HOSTS.news, HOSTS.news],
+    ]) {
+      const answer = await getRaw(server.port, path, [...hosts.map((host) => `Host: ${host}`), ...lines]);
+      t.is(answer.status, 400, `${path} ${hosts}`);
+      t.is(answer.headers['cache-control'], 'no-store');
+    }
+    // The names that proxies give to their groups of servers are legal ones.
+    for (const host of ['causeway_backend', '[::1]:8080', '10.1.2.3:9000', 'a%2db', 'backend:'])
+      t.is((await getRaw(server.port, path, [`Host: ${host}`, ...lines])).status, 401, `${path} ${host}`);
+  }
+});
+
 test('security 35: a proxy with its secret may not speak for the host of another client', async (t) => {
   for (const [url, headers] of [
     [`${SPORTS}${ME}`, { 'X-Forwarded-Host': HOSTS.news }],

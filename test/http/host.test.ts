@@ -137,6 +137,16 @@ test('security 34: a target in absolute form is answered 400, whatever host it n
   }
 });
 
+test('RFC 9112 §3.2.1: a target with a fragment is answered 400, whatever would have answered it without', async (t) => {
+  const authorize = `/api/auth/v1/oauth/authorize?${new URLSearchParams({ client_id: 'news', redirect_uri: `${NEWS}/api/auth/v1/oauth/token` })}`;
+  // Once it is known, a hop is answered in front of the general way.
+  for (let time = 0; time < 2; time++)
+    t.is((await getRaw(server.port, authorize, [`Host: ${HOSTS.news}`])).status, 303);
+  for (const target of [`${authorize}&state=a#b`, `${authorize}#`, `${ME}#`, `${ME}?a#b`, '/#', '#'])
+    for (const more of [[], ['X-Purpose: none']])
+      t.is((await getRaw(server.port, target, [`Host: ${HOSTS.news}`, ...more])).status, 400, target);
+});
+
 test('security 34: a target that begins with two slashes names no other host', async (t) => {
   const answer = await getRaw(server.port, `//evil.test${ME}`, [`Host: ${HOSTS.news}`]);
   t.is(answer.status, 404);

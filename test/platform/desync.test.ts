@@ -64,6 +64,32 @@ test('security 187: what two parsers may read differently is refused with 400, a
   }
 });
 
+test('RFC 9112 §6.1, security 187: a body in another transfer coding than chunked alone is refused with 501, and nothing behind it is answered', async (t) => {
+  for (const [what, ...lines] of [
+    ['a coding before chunked', 'Transfer-Encoding: gzip, chunked'],
+    ['the same in two lines', 'Transfer-Encoding: gzip', 'Transfer-Encoding: chunked'],
+    ['chunked twice', 'Transfer-Encoding: chunked, chunked'],
+  ]) {
+    for (const bytes of [
+      `${post(...lines)}${chunked(BODY)}`,
+      `${headOf('GET', '/api/auth/v1/users/me', lines).replace('Connection: close\r\n', '')}\r\n${chunked(BODY)}`,
+    ]) {
+      const received = await exchange(server.port, `${bytes}${SMUGGLED}`);
+      t.true(['400', '501'].includes(statusesIn(received).join()), `${what}: ${received.slice(0, 200)}`);
+      if (what !== 'chunked twice') t.deepEqual(statusesIn(received), [501], what);
+      t.false(received.includes('text/javascript'), what);
+      t.regex(received, /cache-control: no-store/i, what);
+    }
+  }
+  for (const coding of ['chunked', 'CHUNKED'])
+    t.deepEqual(
+      statusesIn(
+        await exchange(server.port, `${post(`Transfer-Encoding: ${coding}`, 'Connection: close')}${chunked(BODY)}`),
+      ),
+      [401],
+    );
+});
+
 test('security 187: bytes after a body of the announced length are another request, never part of this one', async (t) => {
   const received = await exchange(server.port, `${post(`Content-Length: ${BODY.length}`)}${BODY}${SMUGGLED}`);
   t.deepEqual(statusesIn(received), [401, 200]);

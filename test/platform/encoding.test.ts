@@ -1,4 +1,5 @@
 import test from 'ava';
+import { listRoutes } from '../../server/app.ts';
 import { type Ask, send } from '../support/browser.ts';
 import { API, AUTH, exchange, headOf, postJson, statusesIn, UNLIMITED_YAML } from '../support/raw.ts';
 import { HOSTS, landingOf, originOf, PASSWORD, startTestServer } from '../support/server.ts';
@@ -191,6 +192,70 @@ test('security 181, 182: control characters, lone bytes and odd escapes in heade
       ),
     ),
     [400],
+  );
+});
+
+test('security 181: NUL, control characters and broken UTF-8 in the variable part of any path are refused, signed in or not', async (t) => {
+  const account = await server.makeAccount();
+  const browser = server.browser();
+  for (const site of [API, `${AUTH}/api/auth/v1`])
+    await browser.post(`${site}/login`, { email: account.email, password: PASSWORD });
+  const routes = listRoutes(server.services).filter(({ path }) => path.includes(':'));
+  t.true(routes.length > 10);
+  for (const { method, path, on } of routes) {
+    const host = on === 'client' ? HOSTS.news : HOSTS.auth;
+    for (const bad of ['%00', 'rp%00', '%01', 'a%1b[31m', '%7F', '%C2%9B', '%ED%A0%80', '%FF', '%']) {
+      const url = `http://${host}${path.replace(/:\w+/g, bad)}`;
+      const headers = { Cookie: browser.cookieHeader(host), Authorization: `Basic ${btoa('rp:x')}` };
+      const answer = await send(server.port, url, { method, headers });
+      // What is no percent-encoded UTF-8 stays as it was written, and names nothing.
+      if (/%(?:ED|FF|$)/.test(bad)) t.true(answer.status >= 400 && answer.status < 500, `${url} ${answer.status}`);
+      else t.is(answer.status, 400, `${method} ${url}`);
+    }
+  }
+});
+
+test('security 181, RFC 7617 §2: NUL and control characters in base64, in its escapes or in a JWT name no client', async (t) => {
+  const part = (text: string) => Buffer.from(text).toString('base64url');
+  const assertion = (sub: string) => `${part('{"alg":"RS256"}')}.${part(`{"sub":${sub}}`)}.AAAA`;
+  const basics = [
+    'rp\0:x',
+    'rp:\0',
+    '%00:x',
+    'rp:%00',
+    'rp%01:x',
+    'rp\u009b:x',
+    '\ud800:x',
+    '%ED%A0%80:x',
+    'rp%0A:x',
+    'rp\n:x',
+  ];
+  const subs = ['"rp\\u0000"', '"\\ud800"', '"rp\\n"', '"rp\\u001b"', '7', '["rp"]', '{}', 'null'];
+  for (const path of ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/par']) {
+    const ask = (headers: Record<string, string>, fields: Record<string, string>) =>
+      send(server.port, `${AUTH}${path}`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...headers },
+        body: new URLSearchParams({ grant_type: 'client_credentials', token: 'x', ...fields }).toString(),
+      });
+    for (const basic of basics) {
+      const encoded = Buffer.from(basic).toString('base64');
+      for (const more of [{}, { Origin: 'https://page.example' }]) {
+        const answer = await ask({ Authorization: `Basic ${encoded}`, ...more }, {});
+        t.is(answer.status, 401, `${path} ${JSON.stringify(basic)} ${answer.text}`);
+        t.is(answer.json().error, 'invalid_client');
+      }
+    }
+    for (const sub of subs) {
+      const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+      const answer = await ask({}, { client_assertion_type, client_assertion: assertion(sub) });
+      t.is(answer.status, 401, `${path} ${sub} ${answer.text}`);
+    }
+  }
+  const { lines } = server;
+  t.deepEqual(
+    lines.filter((line) => line.includes('"level":50')),
+    [],
   );
 });
 

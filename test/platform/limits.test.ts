@@ -35,6 +35,29 @@ test('security 180, reliability R-57: headers beyond 16 KB, one or many, are ref
   );
 });
 
+test('security 180, reliability R-57: more than 200 header lines are refused with 431, small ones too, and none is passed over', async (t) => {
+  const small = (count: number) => Array.from({ length: count }, (_, index) => `x-${index}: y`);
+  for (const path of ['/api/auth/v1/users/me', '/api/auth/v1/users/me?general']) {
+    for (const more of [
+      small(300),
+      small(199),
+      // Node would pass over the second Host: it stands behind a thousand others.
+      [...Array<string>(1100).fill('a: y'), 'Host: evil.test'],
+    ]) {
+      const received = await exchange(server.port, `${headOf('GET', path, more)}\r\n`);
+      t.deepEqual(statusesIn(received), [431], `${path} ${more.length}`);
+      t.regex(received, /Cache-Control: no-store/);
+      t.regex(received, /^Connection: close\r$/im);
+    }
+    for (const more of [small(198), small(100), Array<string>(100).fill('X-Forwarded-For: 1.2.3.4')])
+      t.deepEqual(
+        statusesIn(await exchange(server.port, `${headOf('GET', path, more)}\r\n`)),
+        [401],
+        `${path} ${more.length}`,
+      );
+  }
+});
+
 test('security 180, reliability R-57: a body beyond 100 KB is refused with 413, whether its length was announced or not', async (t) => {
   const body = JSON.stringify({ email: 'a@b.example', password: PASSWORD, padding: 'x'.repeat(101 * KB) });
   const announced = await postJson(server.port, `${API}/login`, body, {

@@ -1,8 +1,9 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { listRoutes } from '../../server/app.ts';
+import { standardHeaderPairs } from '../../server/http/headers.ts';
 import type { Route } from '../../server/http/route.ts';
 import { send } from '../support/browser.ts';
-import { API, exchange, headOf, postJson, statusesIn, UNLIMITED_YAML } from '../support/raw.ts';
+import { API, bodiesIn, exchange, headOf, postJson, statusesIn, UNLIMITED_YAML } from '../support/raw.ts';
 import { HOSTS, originOf, PASSWORD, startTestServer } from '../support/server.ts';
 
 const server = await startTestServer({ yaml: UNLIMITED_YAML });
@@ -200,21 +201,48 @@ for (const [role, host] of [
   });
 }
 
-test('security 186: TRACE reflects nothing and CONNECT opens nothing', async (t) => {
+test('security 186, RFC 9110 §9.3.6: TRACE reflects nothing and CONNECT opens nothing', async (t) => {
   const trace = await send(server.port, `${API}/users/me`, {
     method: 'TRACE',
     headers: { 'X-Reflected': 'echo-this' },
   });
   t.is(trace.status, 405);
   t.false(JSON.stringify(trace).includes('echo-this'));
-  t.false(
-    / 2\d\d /.test(await exchange(server.port, `CONNECT ${HOSTS.news}:443 HTTP/1.1\r\nHost: ${HOSTS.news}\r\n\r\n`)),
-  );
+  const behind = `${headOf('GET', '/api/auth/v1/sdk.js')}\r\n`;
+  for (const target of [`${HOSTS.news}:443`, '/api/auth/v1/users/me']) {
+    for (const more of ['', behind]) {
+      const bytes = `CONNECT ${target} HTTP/1.1\r\nHost: ${HOSTS.news}\r\n\r\n${more}`;
+      const received = await exchange(server.port, bytes);
+      t.deepEqual(statusesIn(received), [405], bytes);
+      t.regex(received, /^Allow: ?\r$/m);
+      checkBare(t, received);
+    }
+  }
   t.deepEqual(statusesIn(await exchange(server.port, `${headOf('OPTIONS', '*')}\r\n`)), [400]);
   t.deepEqual(
     statusesIn(await exchange(server.port, `${headOf('GET', `http://${HOSTS.news}/api/auth/v1/users/me`)}\r\n`)),
     [400],
   );
+});
+
+/** An answer that is given before any middleware is JSON all the same, has the headers of every other, and ends its connection. */
+function checkBare(t: ExecutionContext, received: string) {
+  for (const [name, value] of standardHeaderPairs())
+    t.true(received.includes(`${name}: ${value}\r\n`), `${name} ${received}`);
+  t.regex(received, /^Connection: close\r$/im);
+  const { message, error } = JSON.parse(bodiesIn(received)[0] ?? '');
+  t.is(typeof message, 'string');
+  t.deepEqual(error, { message });
+}
+
+test('RFC 9110 §10.1.1: what else may be expected than 100-continue is refused with 417, as JSON', async (t) => {
+  for (const expected of ['200-ok', 'x', '100-continued']) {
+    for (const path of ['/api/auth/v1/users/me', '/nothing']) {
+      const received = await exchange(server.port, `${headOf('GET', path, [`Expect: ${expected}`])}\r\n`);
+      t.deepEqual(statusesIn(received), [417], expected);
+      checkBare(t, received);
+    }
+  }
 });
 
 test('security 186: X-HTTP-Method-Override and its relatives are ignored', async (t) => {

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'ava';
+import { until } from '../support/raw.ts';
 import { HOSTS, originOf, startTestServer } from '../support/server.ts';
 import { signedInBrowser } from '../support/signed_in.ts';
 import { openStream } from '../support/sockets.ts';
@@ -105,6 +108,20 @@ test('one session holds at most 50 streams on a node; a further one takes the pl
   );
   t.false((await oldest.ended).includes('signed-out'));
   for (const stream of more) stream.close();
+});
+
+test('a stream ends when its tab is closed, though that only says that nothing more will be asked', async (t) => {
+  const { session } = await signedInBrowser(server);
+  const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+  let text = '';
+  socket.setEncoding('latin1').on('data', (piece: string) => {
+    text += piece;
+  });
+  socket.write(`GET ${EVENTS} HTTP/1.1\r\nHost: ${HOSTS.news}\r\nCookie: ${session.cookies['news']}\r\n\r\n`);
+  await until(() => text.includes('retry: '));
+  socket.end();
+  await once(socket, 'close');
+  t.false(text.includes('signed-out'));
 });
 
 test('closing the server ends its streams without saying that anybody signed out', async (t) => {

@@ -4,6 +4,10 @@ import type { Route } from '../../server/http/route.ts';
 import type { Generator } from './generator.ts';
 import { HOSTS, landingOf, originOf, PASSWORD } from './server.ts';
 
+const encoded = (text: string) => Buffer.from(text).toString('base64');
+/** An assertion of a client whose name nobody can have. */
+const ODD_ASSERTION = `${encoded('{"alg":"RS256"}')}.${encoded('{"sub":"rp\\u0000"}').replace(/=+$/, '')}.AAAA`;
+
 const ODD = [
   '',
   ' ',
@@ -11,6 +15,8 @@ const ODD = [
   '%E0%A4%A',
   '%c0%af',
   '%00',
+  'rp%00',
+  ODD_ASSERTION,
   '%u0041',
   '\u00ff\u00fe',
   '%FF',
@@ -66,6 +72,8 @@ const HEADERS = [
   'Authorization: Bearer',
   'Authorization: Bearer a b',
   'Authorization: Basic %%%',
+  `Authorization: Basic ${encoded('rp\0:x')}`,
+  `Authorization: Basic ${encoded('%00:x')}`,
   'X-QT-AUTH: dummy',
   'Accept: text/html',
   'Accept: */*;q=x',
@@ -139,6 +147,10 @@ const FIELDS = [
   'identifier',
   'csrf_token',
   'handle',
+  'client_id',
+  'client_assertion',
+  'grant_type',
+  'token',
 ];
 const TYPES = [
   'application/json',
@@ -155,7 +167,7 @@ export function makeRequest(g: Generator, routes: readonly Route[], cookie: stri
   const route = g.pick(routes);
   const method = g.chance(0.85) ? route.method : g.pick(['HEAD', 'PUT', 'OPTIONS', 'TRACE', 'PATCH', 'POST']);
   const path = g.chance(0.9)
-    ? route.path.replace(':id', encodeURI(g.pick(ODD)).slice(0, 200))
+    ? route.path.replace(/:\w+/g, () => inPath(g.pick(ODD), g.chance(0.5)))
     : `/${encodeURI(g.pick(ODD))}`;
   const query = g
     .many(
@@ -182,6 +194,12 @@ export function makeRequest(g: Generator, routes: readonly Route[], cookie: stri
     `${method} ${path.replace(/[\s]/g, '%20') || '/'}${query && `?${query}`} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${sent}`,
     'latin1',
   );
+}
+
+/** A part of a path, as it stands or with its own escapes escaped again. */
+function inPath(text: string, isTwice: boolean): string {
+  const once = isTwice ? encodeURI(text) : text.replace(/[^\x21-\x7e]+/g, encodeURI);
+  return once.replace(/[?#/\\]/g, encodeURIComponent).slice(0, 200);
 }
 
 function makeBody(g: Generator): string {
