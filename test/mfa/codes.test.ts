@@ -9,8 +9,8 @@ const YAML = REALM_YAML.replace(
   'signup: open',
   'signup: open, second_factor_per_account: 10000/1h, sign_in_per_account: 100000/1h, sign_in_per_address: 100000/1h',
 );
-// A connection for every request of a race, so that none is refused for want of one.
-const env = { CAUSEWAY_DATABASE_CONNECTIONS: '30' };
+// A connection for every write of a race, which are 25 a node and have two thirds of them: none is refused for want of one.
+const env = { CAUSEWAY_DATABASE_CONNECTIONS: '39' };
 const server = await startTestServer({ yaml: YAML, env });
 const second = await startTestServer({ database: server.database, env });
 test.after.always(async () => {
