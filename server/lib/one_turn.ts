@@ -27,12 +27,13 @@ export class FailureOfOne extends Error {}
 
 /**
  * @param work does it for all who wait, and returns one outcome for each, in their order; when it throws, all of them fail
+ * @param options mostAtOnce: so many share a piece of work; patienceMs: for so long a piece holds back the next one
  * @returns does it for one, together with whoever else asks in this turn of the event loop, or while others are served;
  *   fails with Overdue when that takes too long: what is under way then goes on, and as after a lost COMMIT its outcome is not known
  */
 export function inOneTurn<Asked, Outcome>(
   work: (asked: readonly Asked[]) => Promise<readonly Outcome[]>,
-  { mostAtOnce = MOST_AT_ONCE }: { mostAtOnce?: number } = {},
+  { mostAtOnce = MOST_AT_ONCE, patienceMs = PATIENCE_MS }: { mostAtOnce?: number; patienceMs?: number } = {},
 ): (asked: Asked) => Promise<Outcome> {
   type Waiting = { asked: Asked; since: number; resolve(outcome: Outcome): void; reject(error: unknown): void };
   const waiting: Waiting[] = [];
@@ -72,7 +73,7 @@ export function inOneTurn<Asked, Outcome>(
       isYoung = false;
       schedule();
     };
-    const timer = setTimeout(age, PATIENCE_MS);
+    const timer = setTimeout(age, patienceMs);
     await settle(group);
     underWay--;
     age();

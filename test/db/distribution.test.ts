@@ -89,7 +89,7 @@ test('docs/scale.md says of every table how it is distributed, by columns that i
 
 test('docs/scale.md lists each statement that names no shard of its rows, and what is needed for it', (t) => {
   const declared = globSync('server/**/*.ts', { cwd: root }).flatMap((file) =>
-    [...readFileSync(new URL(file, root), 'utf8').matchAll(/\b(?:read|write)Statement\(\s*'([^']+)'/g)].map(
+    [...readFileSync(new URL(file, root), 'utf8').matchAll(/\b(?:read|write|note)Statement\(\s*'([^']+)'/g)].map(
       ([, name = '']) => name,
     ),
   );
