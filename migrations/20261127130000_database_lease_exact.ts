@@ -10,24 +10,27 @@
 
 import type { Knex } from 'knex';
 
+const functionsThatTell = (how: 'info' | 'notice') => `
+  create or replace function causeway_invalidate(keys text[]) returns void language plpgsql volatile as $$
+  declare
+    mine text := pg_current_xact_id()::text;
+    told integer;
+  begin
+    if keys is null then return; end if;
+    with added as (insert into invalidations (key) select distinct unnest(keys) returning seq, key)
+    select count(pg_notify('causeway_invalidations', added.seq || ' ' || added.key)) into told from added;
+    raise ${how} using message = mine, errcode = 'CW001';
+  end $$;
+  create or replace function causeway_session_added() returns trigger language plpgsql as $$
+  begin
+    perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
+    raise ${how} using message = 'account ' || new.account_id, errcode = 'CW002';
+    return null;
+  end $$;`;
+
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
-    create or replace function causeway_invalidate(keys text[]) returns void language plpgsql volatile as $$
-    declare
-      mine text := pg_current_xact_id()::text;
-      told integer;
-    begin
-      if keys is null then return; end if;
-      with added as (insert into invalidations (key) select distinct unnest(keys) returning seq, key)
-      select count(pg_notify('causeway_invalidations', added.seq || ' ' || added.key)) into told from added;
-      raise info using message = mine, errcode = 'CW001';
-    end $$;
-    create or replace function causeway_session_added() returns trigger language plpgsql as $$
-    begin
-      perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
-      raise info using message = 'account ' || new.account_id, errcode = 'CW002';
-      return null;
-    end $$;
+    ${functionsThatTell('info')}
 
     -- Several statements on purpose: the last one's snapshot is taken once the node's row is locked.
     create function causeway_renew_lease(node uuid, since pg_snapshot, seconds float8)
@@ -60,21 +63,6 @@ export async function up(knex: Knex): Promise<void> {
 export async function down(knex: Knex): Promise<void> {
   await knex.raw(`
     drop function causeway_renew_lease(uuid, pg_snapshot, float8);
-    create or replace function causeway_invalidate(keys text[]) returns void language plpgsql volatile as $$
-    declare
-      mine text := pg_current_xact_id()::text;
-      told integer;
-    begin
-      if keys is null then return; end if;
-      with added as (insert into invalidations (key) select distinct unnest(keys) returning seq, key)
-      select count(pg_notify('causeway_invalidations', added.seq || ' ' || added.key)) into told from added;
-      raise notice using message = mine, errcode = 'CW001';
-    end $$;
-    create or replace function causeway_session_added() returns trigger language plpgsql as $$
-    begin
-      perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
-      raise notice using message = 'account ' || new.account_id, errcode = 'CW002';
-      return null;
-    end $$;
+    ${functionsThatTell('notice')}
   `);
 }

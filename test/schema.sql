@@ -96,15 +96,15 @@ CREATE OR REPLACE FUNCTION public.causeway_invalidate(keys text[])
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
-    declare
-      mine text := pg_current_xact_id()::text;
-      told integer;
-    begin
-      if keys is null then return; end if;
-      with added as (insert into invalidations (key) select distinct unnest(keys) returning seq, key)
-      select count(pg_notify('causeway_invalidations', added.seq || ' ' || added.key)) into told from added;
-      raise info using message = mine, errcode = 'CW001';
-    end $function$;
+  declare
+    mine text := pg_current_xact_id()::text;
+    told integer;
+  begin
+    if keys is null then return; end if;
+    with added as (insert into invalidations (key) select distinct unnest(keys) returning seq, key)
+    select count(pg_notify('causeway_invalidations', added.seq || ' ' || added.key)) into told from added;
+    raise info using message = mine, errcode = 'CW001';
+  end $function$;
 
 CREATE OR REPLACE FUNCTION public.causeway_now()
  RETURNS timestamp with time zone
@@ -160,11 +160,11 @@ CREATE OR REPLACE FUNCTION public.causeway_session_added()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
-    begin
-      perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
-      raise info using message = 'account ' || new.account_id, errcode = 'CW002';
-      return null;
-    end $function$;
+  begin
+    perform pg_notify('causeway_invalidations', '0 account ' || new.account_id);
+    raise info using message = 'account ' || new.account_id, errcode = 'CW002';
+    return null;
+  end $function$;
 
 CREATE OR REPLACE FUNCTION public.causeway_session_changed()
  RETURNS trigger

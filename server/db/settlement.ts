@@ -99,13 +99,15 @@ export function createSettlement(options: {
       return sleepUnknowing(error, whole);
     }
     const { since, rows } = found;
-    if (since !== null) {
+    const isSettled = rows[0]?.['is_settled'] === true;
+    if (since !== null && isSettled) {
       const made = (rows[0]?.['made'] ?? []) as Invalidation[];
       return made.length > 0 ? waitForWords(rows, made, whole) : undefined;
     }
-    // What was changed lately is not known: everything, and every lease to its end.
+    // What was changed lately is not known, or a snapshot from another life of the server does not tell: it may be everything, and
+    // every lease lasts to its end.
     self?.hear({ seq: UNNUMBERED, key: ALL });
-    if (rows[0]?.['is_settled'] !== true) return words.sleep(whole - now());
+    if (!isSettled) return words.sleep(whole - now());
     const left = othersIn(rows).map(leftOf);
     if (left.length > 0) await words.sleep(Math.max(...left));
   }

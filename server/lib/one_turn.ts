@@ -37,16 +37,15 @@ export function inOneTurn<Asked, Outcome>(
 ): (asked: Asked) => Promise<Outcome> {
   type Waiting = { asked: Asked; since: number; resolve(outcome: Outcome): void; reject(error: unknown): void };
   const waiting: Waiting[] = [];
-  /** Who has no answer yet, in the order of asking. */
-  const unanswered = new Set<Waiting>();
+  /** Groups under way: noted as groups, since a note of each who asks would be most of the garbage that asking makes. */
+  const begun = new Set<readonly Waiting[]>();
   let isScheduled = false;
   let isWatched = false;
-  let underWay = 0;
-  /** Of them, those that hold back the next one. */
+  /** How many of them hold back the next one. */
   let young = 0;
 
   function schedule() {
-    if (isScheduled || waiting.length === 0 || young > 0 || underWay >= MOST_UNDER_WAY) return;
+    if (isScheduled || waiting.length === 0 || young > 0 || begun.size >= MOST_UNDER_WAY) return;
     isScheduled = true;
     setImmediate(flush);
   }
@@ -56,7 +55,7 @@ export function inOneTurn<Asked, Outcome>(
     const now = performance.now();
     const inTime = waiting.findIndex(({ since }) => now - since <= LONGEST_IN_QUEUE_MS);
     const late = waiting.splice(0, inTime === -1 ? waiting.length : inTime);
-    for (const one of late) refuse(one, new Overdue('too many were before it'));
+    for (const { reject } of late) reject(new Overdue('too many were before it'));
     const group = waiting.splice(0, mostAtOnce);
     if (group.length > 0) void begin(group);
     schedule();
@@ -64,7 +63,7 @@ export function inOneTurn<Asked, Outcome>(
 
   /** Takes one of the places until the group is done; the next one waits for it only so long. */
   async function begin(group: readonly Waiting[]) {
-    underWay++;
+    begun.add(group);
     young++;
     let isYoung = true;
     const age = () => {
@@ -75,16 +74,15 @@ export function inOneTurn<Asked, Outcome>(
     };
     const timer = setTimeout(age, patienceMs);
     await settle(group);
-    underWay--;
+    begun.delete(group);
     age();
   }
 
   async function settle(group: readonly Waiting[]): Promise<void> {
     try {
       const outcomes = await work(group.map(({ asked }) => asked));
-      group.forEach((one, index) => {
-        unanswered.delete(one);
-        one.resolve(outcomes[index] as Outcome);
+      group.forEach(({ resolve }, index) => {
+        resolve(outcomes[index] as Outcome);
       });
     } catch (error) {
       if (error instanceof FailureOfOne && group.length > 1) {
@@ -92,13 +90,8 @@ export function inOneTurn<Asked, Outcome>(
         await settle(group.slice(0, middle));
         return settle(group.slice(middle));
       }
-      for (const one of group) refuse(one, error instanceof FailureOfOne ? error.cause : error);
+      for (const { reject } of group) reject(error instanceof FailureOfOne ? error.cause : error);
     }
-  }
-
-  function refuse(one: Waiting, error: unknown) {
-    unanswered.delete(one);
-    one.reject(error);
   }
 
   /** One clock for all of them: a timer for each would cost more than to ask. */
@@ -107,22 +100,24 @@ export function inOneTurn<Asked, Outcome>(
     setTimeout(endLate, afterMs).unref();
   }
 
+  /** Who has an answer already takes no notice, and who waits for a place is not begun with after this. */
   function endLate() {
     isWatched = false;
     const now = performance.now();
-    for (const one of unanswered) {
-      const left = ANSWERED_WITHIN_MS - (now - one.since);
-      if (left > 0) return watch(left);
-      refuse(one, new Overdue('no answer in time'));
-    }
+    let next: number | null = null;
+    for (const group of [...begun, waiting])
+      for (const { since, reject } of group) {
+        const left = ANSWERED_WITHIN_MS - (now - since);
+        if (left <= 0) reject(new Overdue('no answer in time'));
+        else next = Math.min(next ?? left, left);
+      }
+    if (next !== null) watch(next);
   }
 
   return (asked) =>
     new Promise((resolve, reject) => {
       if (waiting.length >= MOST_WAITING) return reject(new Overdue('too many wait'));
-      const one = { asked, since: performance.now(), resolve, reject };
-      waiting.push(one);
-      unanswered.add(one);
+      waiting.push({ asked, since: performance.now(), resolve, reject });
       if (!isWatched) watch(ANSWERED_WITHIN_MS);
       schedule();
     });

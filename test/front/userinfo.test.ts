@@ -3,10 +3,9 @@
 
 import test from 'ava';
 import { type Answer, send } from '../support/browser.ts';
-import { startForwarder } from '../support/forwarder.ts';
 import { until } from '../support/raw.ts';
 import { createRelyingParty, ISSUER, putClients, signedInReader } from '../support/relying_party.ts';
-import { originOf, startTestServer } from '../support/server.ts';
+import { originOf, startBehindForwarder, startTestServer } from '../support/server.ts';
 
 const server = await startTestServer();
 const plain = { require_pkce: false, consent: 'implied', scopes: ['openid', 'profile', 'email', 'read'] };
@@ -98,25 +97,19 @@ test.serial('in front, userinfo answers nothing that needs a closer look', async
 test.serial(
   'reliability R-20: a token that is just being revoked is called revoked by nobody before every node knows',
   async (t) => {
-    const forwarder = await startForwarder(server.database.url);
-    const deaf = await startTestServer({ database: { ...server.database, url: forwarder.url } });
-    try {
-      const { token } = await tokenFor('rp', 'openid');
-      const askDeaf = () => send(deaf.port, URL_OF_USERINFO, { headers: bearer(token) });
-      const realm = await server.realm();
-      const isKnown = () => deaf.services.provider.peekActive(realm, token) !== null;
-      await until(async () => (await askDeaf()).status === 200 && isKnown());
-      const revoke = () => createRelyingParty(server, 'rp', { ports: [server.port] }).post('/oauth/revoke', { token });
-      forwarder.deafen(true);
-      const first = revoke();
-      await until(async () => (await ask(bearer(token))).status === 401);
-      t.is((await revoke()).status, 200);
-      t.is((await askDeaf()).status, 401);
-      t.is((await first).status, 200);
-    } finally {
-      await deaf.close();
-      await forwarder.close();
-    }
+    const { node: deaf, forwarder } = await startBehindForwarder(t, server);
+    const { token } = await tokenFor('rp', 'openid');
+    const askDeaf = () => send(deaf.port, URL_OF_USERINFO, { headers: bearer(token) });
+    const realm = await server.realm();
+    const isKnown = () => deaf.services.provider.peekActive(realm, token) !== null;
+    await until(async () => (await askDeaf()).status === 200 && isKnown());
+    const revoke = () => createRelyingParty(server, 'rp', { ports: [server.port] }).post('/oauth/revoke', { token });
+    forwarder.deafen(true);
+    const first = revoke();
+    await until(async () => (await ask(bearer(token))).status === 401);
+    t.is((await revoke()).status, 200);
+    t.is((await askDeaf()).status, 401);
+    t.is((await first).status, 200);
   },
 );
 

@@ -120,15 +120,12 @@ test('reliability R-32: nobody waits longer than 2.5 s for an answer, and who wa
     hanging.push(ask(one));
     while (groups.length < one) await turn();
   }
-  const startedAt = performance.now();
-  let waited = 0;
-  const queued = ask(7).finally(() => {
-    waited = performance.now() - startedAt;
-  });
-  // The clock of those who wait keeps no process alive; here nothing else does.
-  const [error] = await Promise.all([t.throwsAsync(queued), sleep(3000)]);
-  t.true(error instanceof Overdue);
-  t.true(waited > 2300 && waited < 5000, `${waited} ms`);
+  const queued = ask(7);
+  // By what comes first and not by the clock: timers go off in their order on a busy machine, too.
+  const outcome = queued.catch((error: unknown) => error);
+  const [early, late] = [sleep(2300, 'not yet'), sleep(3000, 'too late')];
+  t.is(await Promise.race([outcome, early]), 'not yet');
+  t.true((await Promise.race([outcome, late])) instanceof Overdue);
   for (const one of hanging) t.true((await t.throwsAsync(one)) instanceof Overdue);
   t.is(groups.length, 6);
   for (const { end } of groups) end();

@@ -4,10 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { asHost } from '../../server/lib/ids.ts';
 import { type Answer, send } from '../support/browser.ts';
-import { startForwarder } from '../support/forwarder.ts';
 import { spawnServer } from '../support/process.ts';
 import { exchange, until } from '../support/raw.ts';
-import { HOSTS, originOf, startTestServer, type TestServer } from '../support/server.ts';
+import { HOSTS, originOf, startBehindForwarder, startTestServer, type TestServer } from '../support/server.ts';
 import { beginSession, type DirectSession } from '../support/signed_in.ts';
 import { administer } from '../support/template.ts';
 
@@ -22,6 +21,11 @@ const ME = `${NEWS}/api/auth/v1/users/me`;
 
 const ask = (port: number, session: DirectSession, headers: Record<string, string> = {}) =>
   send(port, ME, { headers: { Cookie: session.cookies['news'], ...headers } });
+
+const signOut = (node: TestServer, session: DirectSession) =>
+  send(node.port, `${NEWS}/api/auth/v1/logout`, {
+    headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
+  });
 
 /** How many checks a node has answered in front of the general way. */
 async function answered(node: TestServer): Promise<number> {
@@ -119,9 +123,7 @@ test.serial(
       const before = await answered(second);
       await ask(second.port, session);
       fromMemory += (await answered(second)) - before;
-      const out = await send(server.port, `${NEWS}/api/auth/v1/logout`, {
-        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
-      });
+      const out = await signOut(server, session);
       t.is(out.status, 204);
       if ((await ask(second.port, session)).status !== 401) accepted++;
     }
@@ -173,9 +175,7 @@ test.serial(
         frozen.child.kill('SIGSTOP');
         const asked = ask(port, session);
         const started = performance.now();
-        const out = await send(server.port, `${NEWS}/api/auth/v1/logout`, {
-          headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
-        });
+        const out = await signOut(server, session);
         t.is(out.status, 204);
         t.log(`sign-out beside a frozen node: ${Math.round(performance.now() - started)} ms`);
         const askedAfter = ask(port, session);
@@ -192,58 +192,40 @@ test.serial(
 );
 
 test.serial('reliability R-20: a node whose notifications go nowhere answers nothing stale', async (t) => {
-  const forwarder = await startForwarder(server.database.url);
-  const deaf = await startTestServer({ database: { ...server.database, url: forwarder.url } });
-  try {
-    for (let round = 0; round < 3; round++) {
-      const session = await beginSession(server, await server.makeAccountWithoutPassword());
-      await warm(deaf, session);
-      forwarder.deafen(true);
-      const started = performance.now();
-      const out = await send(server.port, `${NEWS}/api/auth/v1/logout`, {
-        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
-      });
-      t.is(out.status, 204);
-      t.log(`sign-out beside a deaf node: ${Math.round(performance.now() - started)} ms`);
-      t.is((await ask(deaf.port, session)).status, 401);
-      forwarder.deafen(false);
-    }
-  } finally {
-    await deaf.close();
-    await forwarder.close();
+  const { node: deaf, forwarder } = await startBehindForwarder(t, server);
+  for (let round = 0; round < 3; round++) {
+    const session = await beginSession(server, await server.makeAccountWithoutPassword());
+    await warm(deaf, session);
+    forwarder.deafen(true);
+    const started = performance.now();
+    const out = await signOut(server, session);
+    t.is(out.status, 204);
+    t.log(`sign-out beside a deaf node: ${Math.round(performance.now() - started)} ms`);
+    t.is((await ask(deaf.port, session)).status, 401);
+    forwarder.deafen(false);
   }
 });
 
 test.serial(
   'reliability R-20: who signs out of a session that is just being ended is told no sooner than who ends it may be',
   async (t) => {
-    const forwarder = await startForwarder(server.database.url);
-    const deaf = await startTestServer({ database: { ...server.database, url: forwarder.url } });
-    const signOut = (node: TestServer, session: DirectSession) =>
-      send(node.port, `${NEWS}/api/auth/v1/logout`, {
-        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
-      });
-    try {
-      for (const [name, other] of [
-        ['the same node', server],
-        ['another node', second],
-      ] as const) {
-        const session = await beginSession(server, await server.makeAccountWithoutPassword());
-        await warm(deaf, session);
-        forwarder.deafen(true);
-        const first = signOut(server, session);
-        const { db } = server.services;
-        await until(
-          async () => Number((await db.builder('sessions').where({ id: session.id }).count())[0]?.['count']) === 0,
-        );
-        t.is((await signOut(other, session)).status, 204);
-        t.is((await ask(deaf.port, session)).status, 401, name);
-        t.is((await first).status, 204);
-        forwarder.deafen(false);
-      }
-    } finally {
-      await deaf.close();
-      await forwarder.close();
+    const { node: deaf, forwarder } = await startBehindForwarder(t, server);
+    for (const [name, other] of [
+      ['the same node', server],
+      ['another node', second],
+    ] as const) {
+      const session = await beginSession(server, await server.makeAccountWithoutPassword());
+      await warm(deaf, session);
+      forwarder.deafen(true);
+      const first = signOut(server, session);
+      const { db } = server.services;
+      await until(
+        async () => Number((await db.builder('sessions').where({ id: session.id }).count())[0]?.['count']) === 0,
+      );
+      t.is((await signOut(other, session)).status, 204);
+      t.is((await ask(deaf.port, session)).status, 401, name);
+      t.is((await first).status, 204);
+      forwarder.deafen(false);
     }
   },
 );
@@ -253,23 +235,18 @@ test.serial(
   async (t) => {
     const { pathname } = new URL(server.database.url);
     await administer(server.database.url, `alter database "${pathname.slice(1)}" set client_min_messages = error`);
-    const forwarder = await startForwarder(server.database.url);
+    const { node: deaf, forwarder } = await startBehindForwarder(t, server);
     const one = await startTestServer({ database: server.database });
-    const deaf = await startTestServer({ database: { ...server.database, url: forwarder.url } });
     try {
       const session = await beginSession(one, await one.makeAccountWithoutPassword());
       await warm(deaf, session);
       forwarder.deafen(true);
-      const out = await send(one.port, `${NEWS}/api/auth/v1/logout`, {
-        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
-      });
+      const out = await signOut(one, session);
       t.is(out.status, 204);
       t.is((await ask(deaf.port, session)).status, 401);
     } finally {
       await administer(server.database.url, `alter database "${pathname.slice(1)}" reset client_min_messages`);
       await one.close();
-      await deaf.close();
-      await forwarder.close();
     }
   },
 );
@@ -277,27 +254,19 @@ test.serial(
 test.serial(
   'reliability R-20: a sign-out whose commit was not confirmed is told to nobody, and holds everywhere within a lease',
   async (t) => {
-    const forwarder = await startForwarder(server.database.url);
-    const losing = await startTestServer({ database: { ...server.database, url: forwarder.url } });
-    try {
-      const session = await beginSession(server, await server.makeAccountWithoutPassword());
-      await warm(second, session);
-      forwarder.loseNextCommit('oidc.end_session');
-      const out = await send(losing.port, `${NEWS}/api/auth/v1/logout`, {
-        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
-      });
-      t.is(forwarder.lostCommits(), 1);
-      t.is(out.status, 503);
-      let status = 200;
-      for (let tries = 0; status === 200 && tries < 60; tries++) {
-        status = (await ask(second.port, session)).status;
-        if (status === 200) await sleep(50);
-      }
-      t.is(status, 401);
-    } finally {
-      await losing.close();
-      await forwarder.close();
+    const { node: losing, forwarder } = await startBehindForwarder(t, server);
+    const session = await beginSession(server, await server.makeAccountWithoutPassword());
+    await warm(second, session);
+    forwarder.loseNextCommit('oidc.end_session');
+    const out = await signOut(losing, session);
+    t.is(forwarder.lostCommits(), 1);
+    t.is(out.status, 503);
+    let status = 200;
+    for (let tries = 0; status === 200 && tries < 60; tries++) {
+      status = (await ask(second.port, session)).status;
+      if (status === 200) await sleep(50);
     }
+    t.is(status, 401);
   },
 );
 
@@ -308,9 +277,7 @@ test.serial('reliability R-20: a node that joins while readers sign out never an
   const out = new Set<DirectSession>();
   const leaving = (async () => {
     for (const session of sessions) {
-      await send(server.port, `${NEWS}/api/auth/v1/logout`, {
-        headers: { Cookie: session.cookies['news'], Accept: 'application/json' },
-      });
+      await signOut(server, session);
       out.add(session);
       await sleep(15);
     }

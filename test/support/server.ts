@@ -2,6 +2,7 @@
 // sports and shop. Requests go to the port with the Host header of the site, as a publisher's proxy would send them.
 
 import { randomBytes } from 'node:crypto';
+import type { ExecutionContext } from 'ava';
 import type { Account } from '../../server/accounts/accounts.ts';
 import { applyRealmFile } from '../../server/commands/apply.ts';
 import { type Config, loadConfig } from '../../server/config.ts';
@@ -11,6 +12,7 @@ import { CONFIGURATION_CHANNEL } from '../../server/realms/realms.ts';
 import { type RunningServer, startServer } from '../../server/start.ts';
 import { createBrowser } from './browser.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
+import { startForwarder } from './forwarder.ts';
 import type { Mailbox } from './mailbox.ts';
 
 export const PASSWORD = 'a long enough password';
@@ -166,4 +168,13 @@ export async function startTestServer(
     browser,
     close,
   };
+}
+
+/** Another node beside a server, which can be kept from hearing its database; both end with the test. */
+export async function startBehindForwarder(t: ExecutionContext, { database }: TestServer) {
+  const forwarder = await startForwarder(database.url);
+  t.teardown(forwarder.close);
+  const node = await startTestServer({ database: { ...database, url: forwarder.url } });
+  t.teardown(node.close);
+  return { node, forwarder };
 }
