@@ -23,8 +23,11 @@ const FAST = [
 
 /** Every test file is a process of its own: what one has compiled of the 2000 modules of a server, the next need not. */
 const COMPILED = join(import.meta.dirname, '../../node_modules/.cache/compiled');
-/** Test files that run at once. Two on a small machine; more than four would want more connections than PostgreSQL has. */
-const LANES = Math.min(4, Math.max(2, availableParallelism()));
+/**
+ * Test files that run at once: one more than there are processors, since many wait for a time to pass; more than four would want
+ * more connections than PostgreSQL has.
+ */
+const LANES = Math.min(4, availableParallelism() + 1);
 
 async function main(): Promise<number> {
   const given = process.env['TEST_DATABASE_URL'];
@@ -49,7 +52,8 @@ function runAva(variables: Record<string, string>): Promise<number> {
     stdio: 'inherit',
     env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...variables },
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  // ava ends its test files, and they their browsers, at this signal alone.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGINT'));
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 }
 
