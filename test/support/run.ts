@@ -23,11 +23,8 @@ const FAST = [
 
 /** Every test file is a process of its own: what one has compiled of the 2000 modules of a server, the next need not. */
 const COMPILED = join(import.meta.dirname, '../../node_modules/.cache/compiled');
-/**
- * Test files that run at once: one more than there are processors, since many wait for a time to pass; more than four would want
- * more connections than PostgreSQL has.
- */
-const LANES = Math.min(4, availableParallelism() + 1);
+/** Test files that run at once. Two on a small machine; more than four would want more connections than PostgreSQL has. */
+const LANES = Math.min(4, Math.max(2, availableParallelism()));
 
 async function main(): Promise<number> {
   const given = process.env['TEST_DATABASE_URL'];
