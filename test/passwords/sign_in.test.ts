@@ -51,29 +51,33 @@ test('a stored text that is no hash is a wrong password, not an error', async (t
   }
 });
 
-test('security 139: where accounts were imported, a try at nobody’s account takes as long as one at theirs and one at ours', async (t) => {
-  const hash = '$2b$10$7EqJtq98hPqEX7fNZaFWoOhi5G4i0Gm8Rr2uuGzvnnjF1vG6nqUrm';
-  // An import keeps one of its own hashes for this; the latest counts.
-  await arrived;
-  const realm = await server.realm();
-  await realms.keepForeignHash(db, realm.id, hash);
-  await db.transaction((q) => realms.announce(q));
-  const [imported, ours] = [await accountWith(hash), await server.makeAccount()];
-  const { passwords } = server.services;
-  const tries = { imported: hash, ours: await hashOf(ours.id), nobody: null };
-  const times: Record<string, number[]> = { imported: [], ours: [], nobody: [] };
-  for (let round = 0; round < 15; round++)
-    for (const [who, stored] of Object.entries(tries)) {
-      const started = performance.now();
-      await passwords.verify(stored, 'a wrong password', { alike: hash });
-      times[who]?.push(performance.now() - started);
+test.serial(
+  'security 139: where accounts were imported, a try at nobody’s account takes as long as one at theirs and one at ours',
+  async (t) => {
+    const hash = '$2b$10$7EqJtq98hPqEX7fNZaFWoOhi5G4i0Gm8Rr2uuGzvnnjF1vG6nqUrm';
+    // An import keeps one of its own hashes for this; the latest counts.
+    await arrived;
+    const realm = await server.realm();
+    await realms.keepForeignHash(db, realm.id, hash);
+    await db.transaction((q) => realms.announce(q));
+    const [imported, ours] = [await accountWith(hash), await server.makeAccount()];
+    const { passwords } = server.services;
+    const tries = { imported: hash, ours: await hashOf(ours.id), nobody: null };
+    const times: Record<string, number[]> = { imported: [], ours: [], nobody: [] };
+    for (let round = 0; round < 15; round++)
+      for (const [who, stored] of Object.entries(tries)) {
+        const started = performance.now();
+        await passwords.verify(stored, 'a wrong password', { alike: hash });
+        times[who]?.push(performance.now() - started);
+      }
+    // The quickest of each: what else the machine does can only make one slower.
+    const quickest = (of: string) => Math.min(...(times[of] ?? []));
+    for (const who of ['ours', 'nobody']) {
+      const ratio = quickest(who) / quickest('imported');
+      t.true(ratio > 0.6 && ratio < 1.6, `${who}: ${ratio}`);
     }
-  const median = (of: string) => (times[of] ?? []).sort((a, b) => a - b)[7] ?? 0;
-  for (const who of ['ours', 'nobody']) {
-    const ratio = median(who) / median('imported');
-    t.true(ratio > 0.6 && ratio < 1.6, `${who}: ${ratio}`);
-  }
-  t.is((await server.realm()).foreignHash, hash, 'the sign-in is handed it with the realm');
-  for (const email of [imported.email, ours.email, 'nobody@example.com'])
-    t.is((await login(email, 'a wrong password')).status, 401);
-});
+    t.is((await server.realm()).foreignHash, hash, 'the sign-in is handed it with the realm');
+    for (const email of [imported.email, ours.email, 'nobody@example.com'])
+      t.is((await login(email, 'a wrong password')).status, 401);
+  },
+);
