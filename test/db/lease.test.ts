@@ -1,6 +1,7 @@
 // What leases rest on in the database: who is waited for, what a renewal brings, and what may be forgotten.
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import pg from 'pg';
 import { createSweep } from '../../server/db/lease.ts';
@@ -129,3 +130,19 @@ test.serial('what was committed lately is not swept, however long its transactio
   t.is(await countOf('long open'), 0);
   await open.end();
 });
+
+test.serial(
+  'R-20: who finds something ended in a life of the server that has just begun waits a lease, whatever a snapshot tells',
+  async (t) => {
+    const { rows } = await db.builder.raw(
+      'update lease_incarnations set seen_at = clock_timestamp() where name = causeway_incarnation() returning name',
+    );
+    t.is(rows.length, 1);
+    // By what comes first: both begin to count in the same turn, a lease lasts 2 s.
+    const early = sleep(1900, 'not yet');
+    const settled = db.settled();
+    t.is(await Promise.race([settled, early]), 'not yet');
+    await settled;
+    await db.builder.raw("update lease_incarnations set seen_at = '-infinity' where name = causeway_incarnation()");
+  },
+);
